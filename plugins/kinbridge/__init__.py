@@ -1,0 +1,1 @@
+"""Kinbridge: an integrated data system whose agreements, laws and consents are things the pipeline obeys."""

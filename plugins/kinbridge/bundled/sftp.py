@@ -1,0 +1,243 @@
+"""The bundled SFTP server: where partners drop files in the demo and in tests.
+
+`start` makes one account, one key pair and one jail per partner below `folder` and starts
+`python -m kinbridge.bundled.sftp FOLDER` as a process of its own on 127.0.0.1. Public keys only; no shell, no commands,
+no forwarding. In production partners use a server that their state already runs; only the client side is ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from kinbridge.bundled import process
+from kinbridge.bundled.jail import INBOX, OUTBOX, Jail
+from kinbridge.errors import KinbridgeError
+from kinbridge.warehouse.secret_file import write_private
+
+SERVICE = "SFTP"
+PARTNER_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+START_SECONDS = 60.0
+ATTEMPTS = 3
+LOGIN_SECONDS = 30
+KEEPALIVE_SECONDS = 60
+# Authenticated ciphers need one pass over the bytes instead of two (cipher, then HMAC).
+CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com")
+WINDOW_BYTES = 16 * 1024 * 1024
+PACKET_BYTES = 64 * 1024
+
+log = logging.getLogger("kinbridge.bundled.sftp")
+
+
+@dataclass(frozen=True)
+class SftpService:
+    """A running bundled SFTP server; `host_key` is one OpenSSH line to pin, `keys` the partners' private keys."""
+
+    host: str
+    port: int
+    host_key: str
+    keys: dict[str, Path]
+    folder: Path
+
+    def jail(self, partner: str) -> Path:
+        """The partner's folder on this machine; holds `inbox` and `outbox`."""
+        return self.folder / "jails" / partner
+
+
+def start(folder: Path, partners: Iterable[str]) -> SftpService:
+    """Start the server of this folder, or return it when it runs already; partners that are new are added either way.
+
+    Raises KB-S14 for a partner name that is no plain word, KB-S02, KB-S03 and KB-S11 when the server does not start.
+    """
+    names = list(partners)
+    for name in names:
+        if not PARTNER_NAME.fullmatch(name):
+            raise KinbridgeError("KB-S14", service=SERVICE)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = folder.resolve()
+    with process.locked(folder, SERVICE):
+        for part in ("keys", "jails"):
+            (folder / part).mkdir(exist_ok=True, mode=0o700)
+        _key_pair(folder / "host_key")
+        for name in names:
+            _key_pair(folder / "keys" / name)
+            for box in (INBOX, OUTBOX):
+                (folder / "jails" / name / box).mkdir(parents=True, exist_ok=True, mode=0o700)
+        if process.read_pid_file(_pid_file(folder)) is None:
+            _start(folder)
+    return _service(folder)
+
+
+def running(folder: Path) -> SftpService | None:
+    """The server of this folder if it runs."""
+    folder = folder.resolve()
+    return _service(folder) if process.read_pid_file(_pid_file(folder)) is not None else None
+
+
+def stop(folder: Path) -> bool:
+    """Stop the server of this folder; keys, jails and the port stay. Returns whether it was running."""
+    if not folder.is_dir():
+        return False
+    folder = folder.resolve()
+    with process.locked(folder, SERVICE):
+        return process.stop(_pid_file(folder), service=SERVICE)
+
+
+def _start(folder: Path) -> None:
+    environment = process.bare_environment() | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    for attempt in range(1, ATTEMPTS + 1):
+        port = process.free_port(_port(folder))
+        write_private(folder / "port", f"{port}\n")
+        _ready_file(folder).unlink(missing_ok=True)
+        daemon = process.spawn(
+            # -P: the working folder is no place to import from.
+            [sys.executable, "-P", "-m", "kinbridge.bundled.sftp", str(folder)],
+            service=SERVICE,
+            pid_file=_pid_file(folder),
+            log=folder / "sftp.log",
+            folder=folder,
+            environment=environment,
+        )
+        try:
+            process.wait_until_ready(
+                _ready_file(folder).exists,
+                daemon=daemon,
+                service=SERVICE,
+                log=folder / "sftp.log",
+                timeout=START_SECONDS,
+            )
+            return
+        except KinbridgeError:
+            process.stop(_pid_file(folder), service=SERVICE)
+            # Another program may have taken the port since we looked; then, and only then, try another one.
+            if attempt == ATTEMPTS or process.free_port(port) == port:
+                raise
+
+
+def _service(folder: Path) -> SftpService:
+    keys = {path.stem: path.with_suffix("") for path in sorted((folder / "keys").glob("*.pub"))}
+    host_key = " ".join((folder / "host_key.pub").read_text(encoding="ascii").split()[:2])
+    port = _port(folder)
+    if port is None:
+        raise KinbridgeError("KB-S04", folder=folder, missing="port")
+    return SftpService(process.HOST, port, host_key, keys, folder)
+
+
+def _key_pair(private: Path) -> None:
+    """Make an ed25519 key pair unless it is there; the public half is written last and makes it count."""
+    public = private.with_name(private.name + ".pub")
+    if private.exists() and public.exists():
+        return
+    key = asyncssh.generate_private_key("ssh-ed25519", comment=private.name)
+    write_private(private, key.export_private_key("openssh").decode("ascii"))
+    write_private(public, key.export_public_key("openssh").decode("ascii"))
+
+
+def _pid_file(folder: Path) -> Path:
+    return folder / "sftp.pid"
+
+
+def _ready_file(folder: Path) -> Path:
+    return folder / "ready"
+
+
+def _port(folder: Path) -> int | None:
+    try:
+        return int((folder / "port").read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+class _Gate(asyncssh.SSHServer):  # type: ignore[misc]
+    """Lets a partner in with its own key, which is read at each log-in, so that a new partner needs no restart."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def begin_auth(self, username: str) -> bool:  # noqa: ARG002 (the same for known and unknown names)
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: Any) -> bool:
+        known = _public_key(self._folder, username)
+        return known is not None and known == key
+
+    def password_auth_supported(self) -> bool:
+        return False
+
+    def kbdint_auth_supported(self) -> bool:
+        return False
+
+
+def _public_key(folder: Path, partner: str) -> Any:
+    """The partner's public key; None for a name that is not a partner's."""
+    if not PARTNER_NAME.fullmatch(partner):
+        return None
+    try:
+        return asyncssh.read_public_key(folder / "keys" / f"{partner}.pub")
+    except (OSError, asyncssh.KeyImportError):
+        return None
+
+
+async def _serve(folder: Path) -> None:
+    def jail(channel: Any) -> Jail:
+        partner: str = channel.get_extra_info("username")
+        return Jail(channel, folder / "jails" / partner, partner)
+
+    server = await asyncssh.create_server(
+        lambda: _Gate(folder),
+        process.HOST,
+        _port(folder),
+        server_host_keys=[str(folder / "host_key")],
+        sftp_factory=jail,
+        allow_scp=False,
+        allow_pty=False,
+        agent_forwarding=False,
+        x11_forwarding=False,
+        compression_algs=["none"],
+        encryption_algs=list(CIPHERS),
+        gss_host=None,
+        login_timeout=LOGIN_SECONDS,
+        keepalive_interval=KEEPALIVE_SECONDS,
+        window=WINDOW_BYTES,
+        max_pktsize=PACKET_BYTES,
+        reuse_address=True,
+    )
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    log.info("listening on %s port %s", process.HOST, _port(folder))
+    _ready_file(folder).touch()
+    await ended.wait()
+    server.close()
+    log.info("stopped")
+
+
+def main(arguments: list[str]) -> int:
+    """Serve the folder until SIGTERM; what `start` runs."""
+    os.umask(0o077)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    # Its own log names commands and paths as clients send them.
+    logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
+    try:
+        asyncio.run(_serve(Path(arguments[0])))
+    except OSError as error:
+        log.error("not started: %s", error.strerror)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,194 @@
+"""What a contract says, as plain values. Nothing here reads files or talks to a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+Severity = Literal["critical", "warning"]
+LogicalType = Literal["string", "date", "integer", "number"]
+
+
+class Kind(StrEnum):
+    """The kinds of rule. Each has one finding code in the catalogue and one default severity."""
+
+    PRESENCE = "presence"
+    TYPE = "type"
+    FORMAT = "format"
+    CODE_SET = "code_set"
+    PLACEHOLDER = "placeholder"
+    RANGE = "range"
+    DATE_ORDER = "date_order"
+    UNIQUE = "unique"
+    REFERENCE = "reference"
+    SHAPE = "shape"
+    UNMAPPED = "unmapped"
+    ROW_COUNT = "row_count"
+    HEADER = "header"
+    NEW_COLUMN = "new_column"
+    READABLE = "readable"
+    BAD_SHARE = "bad_share"
+
+
+CODES: dict[Kind, str] = {
+    Kind.PRESENCE: "KB-R01",
+    Kind.TYPE: "KB-R02",
+    Kind.FORMAT: "KB-R03",
+    Kind.CODE_SET: "KB-R04",
+    Kind.PLACEHOLDER: "KB-R05",
+    Kind.RANGE: "KB-R06",
+    Kind.DATE_ORDER: "KB-R07",
+    Kind.UNIQUE: "KB-R08",
+    Kind.REFERENCE: "KB-R09",
+    Kind.SHAPE: "KB-R10",
+    Kind.UNMAPPED: "KB-R11",
+    Kind.ROW_COUNT: "KB-F01",
+    Kind.HEADER: "KB-F02",
+    Kind.NEW_COLUMN: "KB-F03",
+    Kind.READABLE: "KB-F04",
+    Kind.BAD_SHARE: "KB-F05",
+}
+
+# Kinds that speak of a whole file rather than of one row.
+FILE_KINDS = frozenset({Kind.ROW_COUNT, Kind.HEADER, Kind.NEW_COLUMN, Kind.READABLE, Kind.BAD_SHARE})
+
+DEFAULT_SEVERITY: dict[Kind, Severity] = {
+    kind: "warning" if kind in {Kind.FORMAT, Kind.CODE_SET, Kind.PLACEHOLDER, Kind.NEW_COLUMN} else "critical"
+    for kind in Kind
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that a contract demands of a row or of a file.
+
+    `columns` are contract names. Of the rest, only what the kind needs is set: `values` for code sets and placeholders,
+    `pattern` for formats, `minimum`/`maximum` for ranges and row counts (dates as ISO text; `asOf` stands for the
+    delivery's as-of date), `reference` for the feed and columns that must know the key.
+    """
+
+    id: str
+    kind: Kind
+    severity: Severity
+    columns: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    pattern: str | None = None
+    minimum: str | None = None
+    maximum: str | None = None
+    reference: Reference | None = None
+
+    @property
+    def code(self) -> str:
+        """The finding code of the rule's kind."""
+        return CODES[self.kind]
+
+    @property
+    def scope(self) -> Literal["row", "file"]:
+        """Whether a row or the whole file breaks the rule."""
+        return "file" if self.kind in FILE_KINDS else "row"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A key that a sibling feed must have delivered: our columns, and the sibling's, in the same order."""
+
+    feed: str
+    columns: tuple[str, ...]
+    their_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a feed: its contract name, its header in the partner's file, its type and what it is allowed to hold."""
+
+    name: str
+    header: str
+    logical_type: LogicalType
+    description: str
+    classification: str
+    required: bool = False
+    key_position: int | None = None
+    date_format: str | None = None
+    pattern: str | None = None
+    minimum: str | None = None
+    maximum: str | None = None
+    code_set: str | None = None
+    codes: tuple[str, ...] = ()
+    placeholders: tuple[str, ...] = ()
+    severity: dict[str, Severity] = field(default_factory=dict)
+    line: int = 1
+
+    def severity_of(self, kind: Kind) -> Severity:
+        """The severity of a rule of this kind on this column: the contract's, or the kind's default."""
+        return self.severity.get(kind.value, DEFAULT_SEVERITY[kind])
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the partner writes the file: name, encoding, delimiter, quoting, header."""
+
+    file_pattern: str
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    quote_char: str = '"'
+    header: bool = True
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One recurring extract of one partner, as its contract declares it."""
+
+    id: str
+    version: str
+    title: str
+    path: Path
+    columns: tuple[Column, ...]
+    dialect: Dialect
+    max_bad_row_share: float
+    schedule: str | None
+    date_orders: tuple[tuple[str, str], ...] = ()
+    references: tuple[Reference, ...] = ()
+    row_count: tuple[int, int] | None = None
+
+    @property
+    def partner(self) -> str:
+        """The partner's code: the part of the id before the slash."""
+        return self.id.split("/")[0]
+
+    @property
+    def slug(self) -> str:
+        """The feed's name in tables, DAG ids and task ids: `medicaid__eligibility_v1`."""
+        return self.id.replace("/", "__")
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the contract, its transform and its codes."""
+        return self.path.parent
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The contract names of the key columns, in key order."""
+        keyed = [(c.key_position, c.name) for c in self.columns if c.key_position is not None]
+        return tuple(name for _, name in sorted(keyed))
+
+    def column(self, name: str) -> Column:
+        """The column of that contract name. Raises `KeyError`."""
+        return next(iter(c for c in self.columns if c.name == name), None) or _missing(name)
+
+    def authorised(self, allowed: Iterable[str]) -> tuple[Column, ...]:
+        """The columns that an agreement allows, in file order."""
+        names = set(allowed)
+        return tuple(c for c in self.columns if c.name in names)
+
+
+def _missing(name: str) -> Column:
+    raise KeyError(name)
+
+
+def bound(text: str, as_of: date) -> str:
+    """A range bound as ISO text: `asOf` becomes the delivery's as-of date."""
+    return as_of.isoformat() if text == "asOf" else text

@@ -1,0 +1,127 @@
+"""SQL text that follows from a contract: quoted names, typed expressions, the condition under which a row breaks a rule.
+
+Pure functions from declarations to text. Only declared names and values get into the text; values of a partner's data never do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from kinbridge.contract.model import Column, Feed, Kind, Reference, Rule, bound
+
+# A typed value is NULL where the text is not of the type; nothing here can raise on a partner's data.
+_INTEGER = r"^[+-]?\d{1,18}$"
+_NUMBER = r"^[+-]?\d{1,20}(\.\d{1,10})?$"
+_DATE_PARTS = {"yyyy": r"\d{4}", "MM": r"\d{2}", "dd": r"\d{2}"}
+WHITE_SPACE = r"E' \t\r\n'"
+
+
+def ident(name: str) -> str:
+    """A quoted SQL name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A quoted SQL string (standard_conforming_strings is on, so a backslash is itself)."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def typed_name(column: Column) -> str:
+    """The name of the column's typed twin in the typed view; text columns are their own."""
+    return column.name if column.logical_type == "string" else f"{column.name}__typed"
+
+
+def reference_name(reference: Reference) -> str:
+    """The name of the view's column that says whether a sibling feed knows the key."""
+    return "__".join(reference.columns) + "__known"
+
+
+def typed_expression(column: Column, text: str) -> str:
+    """SQL that turns the text expression `text` into the column's type, or NULL where it is not of that type.
+
+    Dates are cut into ISO order by the positions of their format and held against the calendar by
+    `pg_input_is_valid` (Postgres 16 and later), which tells without raising.
+    """
+    if column.logical_type == "integer":
+        return f"CASE WHEN {text} ~ {literal(_INTEGER)} THEN {text}::bigint END"
+    if column.logical_type == "number":
+        return f"CASE WHEN {text} ~ {literal(_NUMBER)} THEN {text}::numeric END"
+    if column.logical_type == "date":
+        pattern, iso = _date_reading(column.date_format or "yyyy-MM-dd", text)
+        return f"CASE WHEN {text} ~ {literal(pattern)} AND pg_input_is_valid({iso}, 'date') THEN ({iso})::date END"
+    return text
+
+
+def _date_reading(date_format: str, text: str) -> tuple[str, str]:
+    pattern = "^"
+    starts: dict[str, int] = {}
+    position = 0
+    while position < len(date_format):
+        part = next((p for p in _DATE_PARTS if date_format.startswith(p, position)), None)
+        if part:
+            starts[part] = position + 1
+            pattern += _DATE_PARTS[part]
+            position += len(part)
+        else:
+            character = date_format[position]
+            pattern += (
+                character if character.isalnum() or character == "/" or character == " " else "\\" + character
+            )
+            position += 1
+    if date_format == "yyyy-MM-dd":
+        return pattern + "$", text
+    cut = {part: f"substr({text}, {start}, {len(part)})" for part, start in starts.items()}
+    return pattern + "$", f"{cut['yyyy']} || '-' || {cut['MM']} || '-' || {cut['dd']}"
+
+
+def in_list(values: Iterable[str]) -> str:
+    """A parenthesised list of string literals; never empty."""
+    return "(" + ", ".join(literal(v) for v in values) + ")" if values else "(NULL)"
+
+
+def broken(feed: Feed, rule: Rule, as_of: date) -> str | None:
+    """The condition, over the typed view, under which a row breaks the rule.
+
+    None for kinds that a single row cannot break: `unique` and all file kinds.
+    """
+    if rule.kind is Kind.SHAPE:
+        return "row_shape <> 'whole'"
+    if rule.kind is Kind.REFERENCE and rule.reference:
+        return f"{ident(reference_name(rule.reference))} = 'unknown'"
+    if rule.kind is Kind.DATE_ORDER:
+        earlier, later = (ident(typed_name(feed.column(c))) for c in rule.columns)
+        return f"{earlier} > {later}"
+    if rule.kind is Kind.UNIQUE or rule.scope == "file":
+        return None
+    column = feed.column(rule.columns[0])
+    text, typed = ident(column.name), ident(typed_name(column))
+    return _column_broken(rule, text, typed, column, as_of)
+
+
+def _column_broken(rule: Rule, text: str, typed: str, column: Column, as_of: date) -> str | None:
+    match rule.kind:
+        case Kind.PRESENCE:
+            return f"{text} IS NULL"
+        case Kind.TYPE:
+            return f"{text} IS NOT NULL AND {typed} IS NULL"
+        case Kind.FORMAT:
+            return f"{text} !~ {literal(rule.pattern or '')}"
+        case Kind.CODE_SET:
+            return f"{text} NOT IN {in_list(rule.values)}"
+        case Kind.PLACEHOLDER:
+            return f"{text} IN {in_list(rule.values)}"
+        case Kind.RANGE:
+            return _out_of_range(rule, typed, column, as_of)
+        case _:
+            return None
+
+
+def _out_of_range(rule: Rule, typed: str, column: Column, as_of: date) -> str:
+    cast = "::date" if column.logical_type == "date" else "::numeric"
+    parts = []
+    if rule.minimum is not None:
+        parts.append(f"{typed} < {literal(bound(rule.minimum, as_of))}{cast}")
+    if rule.maximum is not None:
+        parts.append(f"{typed} > {literal(bound(rule.maximum, as_of))}{cast}")
+    return "(" + " OR ".join(parts) + ")"

@@ -1,0 +1,102 @@
+"""YAML read with line numbers, so that every mistake can be named as file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Key = str | int
+Where = tuple[Key, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a declaration: a catalogue code, the place, and what is wrong in words."""
+
+    code: str
+    path: Path
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.code} {self.text}"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file as plain data plus the line on which each of its values stands."""
+
+    path: Path
+    data: dict[str, Any]
+    lines: dict[Where, int] = field(repr=False)
+
+    def line(self, *where: Key) -> int:
+        """The line of the value at `where`, or of the nearest enclosing value that exists."""
+        while where and where not in self.lines:
+            where = where[:-1]
+        return self.lines.get(where, 1)
+
+    def problem(self, code: str, text: str, *where: Key) -> Problem:
+        """A problem with the value at `where`."""
+        return Problem(code, self.path, self.line(*where), text)
+
+
+class DocumentError(Exception):
+    """A file that is not YAML, or not a mapping; carries the problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(str(problem))
+
+
+def read_document(path: Path) -> Document:
+    """Read one YAML mapping.
+
+    Raises `DocumentError` (code KB-C01) with the line when it cannot be read.
+    """
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise DocumentError(Problem("KB-C01", path, line, f"not readable as YAML: {error.problem}")) from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise DocumentError(Problem("KB-C01", path, 1, "not readable as YAML in UTF-8")) from None
+    if not isinstance(node, yaml.MappingNode):
+        raise DocumentError(Problem("KB-C01", path, 1, "expected a mapping of names to values"))
+    duplicate = next(_duplicates(node), None)
+    if duplicate is not None:
+        name, line = duplicate
+        raise DocumentError(Problem("KB-C01", path, line, f"the name {name!r} stands twice in one mapping"))
+    data = yaml.SafeLoader("")
+    built: dict[str, Any] = data.construct_document(node)
+    return Document(path, built, dict(_lines(node, ())))
+
+
+def _lines(node: yaml.Node, where: Where) -> Iterator[tuple[Where, int]]:
+    yield where, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield (*where, key.value), key.start_mark.line + 1
+            for place, line in _lines(value, (*where, key.value)):
+                if place != (*where, key.value):
+                    yield place, line
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _lines(value, (*where, index))
+
+
+def _duplicates(node: yaml.Node) -> Iterator[tuple[str, int]]:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield key.value, key.start_mark.line + 1
+            seen.add(key.value)
+            yield from _duplicates(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _duplicates(value)

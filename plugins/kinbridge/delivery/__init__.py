@@ -1,0 +1,1 @@
+"""Delivery: files fetched from partners over SFTP, registered, read and staged."""

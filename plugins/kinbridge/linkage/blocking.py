@@ -1,0 +1,106 @@
+"""Which pairs of records are compared at all.
+
+Input: the table `cleaned`; output: the table `candidate` with the pairs that agree on every column of at least one blocking
+rule, each once, under the number of the first rule that found it. A key shared by too many records says too little about a
+person and is left out, and broad rules are narrowed until the work stays within the model's limit: so the same rules lose
+few true pairs among a thousand records and stay affordable among a million.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+
+from kinbridge.linkage.model import Model
+
+NARROWEST = 3.0
+
+
+def rule_name(columns: Sequence[str]) -> str:
+    """The name of a blocking rule, as it stands beside an edge."""
+    return " + ".join(columns)
+
+
+def find_candidates(connection: duckdb.DuckDBPyConnection, model: Model, records: int) -> dict[str, int]:
+    """Make the table `candidate` (match_key, join_key_l, join_key_r) and return the pairs that each rule added.
+
+    `match_key` is the position of the rule in the model, as Splink wants it; `join_key_l < join_key_r` are record numbers.
+    """
+    left_out = int(model.limits["pairs_per_record"] * records)
+    parts = []
+    for number, columns in enumerate(model.blocking):
+        size, pairs = _block_size(connection, columns, model.limits["block_size"], left_out)
+        if pairs == 0:
+            continue
+        left_out -= pairs
+        parts.append(_pairs_sql(number, columns, size))
+    union = "\nUNION ALL\n".join(parts) or "SELECT 0 AS match_key, 0 AS join_key_l, 0 AS join_key_r WHERE false"
+    # Ids of sources that never list a person twice are not compared with each other.
+    single = [source for source, word in model.duplicates_by_source.items() if word == "none"]
+    known = "l.source NOT IN" if model.duplicates_default != "none" else "l.source IN"
+    others = [source for source, word in model.duplicates_by_source.items() if word != "none"]
+    listed = single if model.duplicates_default != "none" else others
+    names = ", ".join(f"'{source}'" for source in listed) or "''"
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE candidate AS
+        SELECT
+            min(pair.match_key)::VARCHAR AS match_key,
+            pair.join_key_l,
+            pair.join_key_r
+        FROM ({union}) AS pair
+        INNER JOIN cleaned AS l ON l.record = pair.join_key_l
+        INNER JOIN cleaned AS r ON r.record = pair.join_key_r
+        WHERE l.source <> r.source OR {known} ({names})
+        GROUP BY pair.join_key_l, pair.join_key_r
+        """
+    )
+    counted = connection.execute(
+        "SELECT match_key::INTEGER AS rule, count(*) FROM candidate GROUP BY rule ORDER BY rule"
+    ).fetchall()
+    return {rule_name(model.blocking[number]): int(count) for number, count in counted}
+
+
+def _block_size(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], limit: float, budget: int
+) -> tuple[int, int]:
+    """The largest size of a block, at most `limit`, with which this rule stays within `budget` pairs; and its pairs."""
+    rows = connection.execute(
+        f"""
+        SELECT
+            size,
+            sum(count(*) * (size * (size - 1) // 2)) OVER (ORDER BY size) AS pairs
+        FROM (SELECT count(*) AS size FROM cleaned WHERE {_known(columns)} GROUP BY {", ".join(columns)})
+        WHERE size BETWEEN 2 AND {int(limit)}
+        GROUP BY size
+        ORDER BY size
+        """
+    ).fetchall()
+    fitting = [(int(size), int(pairs)) for size, pairs in rows if pairs <= budget]
+    return fitting[-1] if fitting else (0, 0)
+
+
+def _pairs_sql(number: int, columns: Sequence[str], size: int) -> str:
+    keys = ", ".join(columns)
+    block = f"""
+        SELECT
+            {keys},
+            list(record ORDER BY record) AS records
+        FROM cleaned
+        WHERE {_known(columns)}
+        GROUP BY {keys}
+        HAVING count(*) BETWEEN 2 AND {size}
+    """
+    return f"""
+        SELECT
+            {number} AS match_key,
+            l.record AS join_key_l,
+            r.record AS join_key_r
+        FROM ({block}) AS block, unnest(block.records) AS l (record), unnest(block.records) AS r (record)
+        WHERE l.record < r.record
+    """
+
+
+def _known(columns: Sequence[str]) -> str:
+    return " AND ".join(f"{column} IS NOT NULL" for column in columns)

@@ -1,0 +1,266 @@
+-- Names, dates, numbers and addresses made comparable, beside the originals and never over them.
+-- sources: source_record (columns of clean.INPUT_COLUMNS, all text but birth_date), placeholder (element, value),
+--          nickname (nickname, name), street_word (word, short); variable shared_at_most
+
+-- Letters only, in capitals, without accents; the digits that optical readers take for letters are turned back.
+CREATE OR REPLACE TEMP MACRO plain(value) AS translate(
+    replace(replace(replace(upper(strip_accents(replace(value, 'ß', 'ss'))), 'Æ', 'AE'), 'Œ', 'OE'), 'Þ', 'TH'),
+    'ØŁĐÐ''’`´.',
+    'OLDD'
+);
+CREATE OR REPLACE TEMP MACRO name_words(value) AS list_filter(
+    regexp_split_to_array(translate(plain(value), '0158', 'OISB'), '[^\p{L}]+'),
+    lambda word: word <> ''
+);
+CREATE OR REPLACE TEMP MACRO joined(words) AS nullif(array_to_string(words, ''), '');
+
+-- One key for names that sound alike in English and Spanish spelling: consonant classes after the first letter.
+CREATE OR REPLACE TEMP MACRO undoubled(key) AS regexp_replace(
+    replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(
+        key,
+        'BB', 'B'), 'DD', 'D'), 'FF', 'F'), 'JJ', 'J'), 'KK', 'K'), 'LL', 'L'), 'MM', 'M'), 'NN', 'N'), 'PP', 'P'),
+        'RR', 'R'), 'SS', 'S'), 'TT', 'T'),
+    '(.)[AEIOUYHW]+$', '\1'
+);
+CREATE OR REPLACE TEMP MACRO respelled(name) AS
+    replace(replace(replace(replace(replace(replace(replace(replace(
+        regexp_replace(regexp_replace(regexp_replace(regexp_replace(
+            regexp_replace(regexp_replace(name, '^(KN|GN|PN)', 'N'), '^WR', 'R'),
+            'S?C([EIY])', 'S\1', 'g'), 'D?G([EIY])', 'J\1', 'g'), 'TI([OA])', 'S\1', 'g'), '^X', 'S'),
+        'SCH', 'S'), 'SH', 'S'), 'CH', 'C'), 'PH', 'F'), 'CK', 'K'), 'GH', 'G'), 'TH', 'T'), 'X', 'KS');
+CREATE OR REPLACE TEMP MACRO sound_of(name) AS left(name, 1) || undoubled(regexp_replace(
+    translate(substr(respelled(name), 2), 'CQGZVDB', 'KKKSFTP'), '[AEIOUYHW]', '', 'g'
+));
+
+CREATE OR REPLACE TEMP MACRO is_placeholder(asked, given) AS
+    given IN (SELECT placeholder.value FROM placeholder WHERE placeholder.element = asked);
+
+-- Grain: one row per source person. sources: source_record.
+CREATE OR REPLACE TEMP TABLE worded AS
+SELECT
+    source,
+    source_person_id,
+    family_key,
+    list_filter(name_words(first_name), lambda word: word NOT IN ('JR', 'SR', 'II', 'III', 'IV')) AS first_words,
+    name_words(middle_name) AS middle_words,
+    list_filter(
+        name_words(last_name), lambda word: word NOT IN ('JR', 'SR', 'II', 'III', 'IV', 'JUNIOR', 'SENIOR')
+    ) AS last_words,
+    coalesce(
+        joined(name_words(name_suffix)),
+        list_extract(list_filter(
+            list_concat(name_words(last_name), name_words(first_name)),
+            lambda word: word IN ('JR', 'SR', 'II', 'III', 'IV', 'JUNIOR', 'SENIOR')
+        ), 1)
+    ) AS suffix_word,
+    CASE
+        WHEN birth_date BETWEEN DATE '1880-01-01' AND DATE '2200-01-01'
+            AND NOT is_placeholder('birth_date', strftime(birth_date, '%Y-%m-%d'))
+            THEN birth_date
+    END AS birth_date,
+    left(upper(trim(sex)), 1) AS sex_letter,
+    regexp_replace(ssn, '[^0-9]', '', 'g') AS ssn_digits,
+    lower(trim(email)) AS email_text,
+    regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^1(\d{10})$', '\1') AS phone_digits,
+    list_filter(regexp_split_to_array(plain(address_line), '[^\p{L}0-9]+'), lambda word: word <> '') AS address_words,
+    joined(name_words(city)) AS city_letters,
+    left(regexp_replace(upper(postal_code), '[^A-Z0-9]', '', 'g'), 5) AS postal_letters
+FROM source_record;
+
+-- Grain: one row per source person. sources: worded.
+CREATE OR REPLACE TEMP TABLE shaped AS
+SELECT
+    *,
+    joined(first_words) AS first_joined,
+    joined(last_words) AS last_joined,
+    list_filter(first_words, lambda word: length(word) > 1) AS first_long,
+    list_filter(
+        last_words,
+        lambda word: length(word) > 1
+            AND word NOT IN ('DE', 'LA', 'LAS', 'LOS', 'DEL', 'DO', 'DA', 'DOS', 'DI', 'VAN', 'VON', 'DER', 'DEN', 'EL', 'AL',
+                             'BIN', 'BINT', 'ABU', 'MC', 'MAC', 'ST', 'LE', 'DU', 'SAN', 'Y')
+    ) AS last_long,
+    CASE
+        WHEN array_to_string(address_words, ' ') SIMILAR TO '.*\bP ?O ?BOX \w+.*'
+            THEN regexp_extract(array_to_string(address_words, ' '), 'BOX (\w+)', 1)
+        ELSE list_extract(list_filter(address_words, lambda word: regexp_matches(word, '^\d')), 1)
+    END AS number_word,
+    list_position(
+        list_transform(address_words, lambda word: regexp_matches(word, '^(APT|UNIT|STE|SUITE|LOT|RM|ROOM|BLDG|TRLR|SPC|FLAT)\d*$')),
+        true
+    ) AS unit_at
+FROM worded;
+
+-- Grain: one row per street word with its short form, as one lookup. sources: street_word.
+CREATE OR REPLACE TEMP TABLE street_map AS
+SELECT map_from_entries(list((word, short))) AS short_of
+FROM street_word;
+
+-- Grain: one row per name with the formal names that it can stand for; the first one is its root. sources: nickname.
+CREATE OR REPLACE TEMP TABLE nickname_map AS
+SELECT map_from_entries(list((nickname, names))) AS names_of
+FROM (
+    SELECT
+        nickname,
+        list(name ORDER BY name) AS names
+    FROM nickname
+    GROUP BY nickname
+);
+
+-- Grain: one row per source person. sources: shaped, nickname_map, street_map.
+CREATE OR REPLACE TEMP TABLE named AS
+SELECT
+    source,
+    source_person_id,
+    family_key,
+    CASE
+        WHEN NOT is_placeholder('first_name', first_joined) AND len(first_long) > 0 THEN joined(first_long)
+    END AS first_name,
+    CASE WHEN NOT is_placeholder('first_name', first_joined) THEN left(first_joined, 1) END AS first_initial,
+    CASE
+        WHEN NOT is_placeholder('first_name', first_joined) AND len(first_long) > 0
+            THEN list_distinct(flatten(list_transform(
+                CASE WHEN len(first_long) > 1 THEN list_append(first_long, joined(first_long)) ELSE first_long END,
+                lambda word: list_prepend(word, coalesce(names_of[word], []))
+            )))
+    END AS first_forms,
+    coalesce(names_of[first_long[1]][1], first_long[1]) AS first_formal,
+    coalesce(
+        CASE WHEN NOT is_placeholder('middle_name', joined(middle_words)) THEN middle_words[1] END,
+        CASE WHEN len(first_words) > 1 THEN first_words[2] END
+    ) AS middle_name,
+    CASE
+        WHEN NOT is_placeholder('last_name', last_joined) AND length(last_joined) > 1 THEN last_joined
+    END AS last_name,
+    CASE
+        WHEN NOT is_placeholder('last_name', last_joined) AND length(last_joined) > 1
+            THEN list_distinct(list_append(
+                list_filter(last_long, lambda word: length(word) > 2), coalesce(joined(last_long), last_joined)
+            ))
+    END AS last_parts,
+    CASE suffix_word
+        WHEN 'SR' THEN 1 WHEN 'SENIOR' THEN 1 WHEN 'I' THEN 1 WHEN 'JR' THEN 2 WHEN 'JUNIOR' THEN 2 WHEN 'II' THEN 2
+        WHEN 'III' THEN 3 WHEN 'IV' THEN 4
+    END AS generation,
+    birth_date,
+    CASE sex_letter WHEN 'M' THEN 'M' WHEN 'F' THEN 'F' END AS sex,
+    CASE
+        WHEN length(ssn_digits) BETWEEN 6 AND 9
+            AND NOT regexp_matches(ssn_digits, '^(0+|1+|2+|3+|4+|5+|6+|7+|8+|9+)$')
+            AND NOT regexp_matches(ssn_digits, '^(000......|666......|...00....|.....0000)$')
+            AND NOT is_placeholder('ssn', ssn_digits)
+            THEN ltrim(ssn_digits, '0')
+    END AS ssn,
+    CASE WHEN length(ssn_digits) IN (4, 9) THEN right(ssn_digits, 4) END AS ssn_end,
+    CASE
+        WHEN regexp_matches(email_text, '^[^@\s]+@[^@\s]+$')
+            AND NOT is_placeholder('email', regexp_extract(email_text, '^[^@]+'))
+            THEN regexp_replace(email_text, '\+[^@]*@', '@')
+    END AS email,
+    CASE
+        WHEN length(phone_digits) BETWEEN 7 AND 15
+            AND NOT regexp_matches(phone_digits, '^(0+|1+|2+|3+|4+|5+|6+|7+|8+|9+)$')
+            AND NOT is_placeholder('phone', phone_digits)
+            THEN phone_digits
+    END AS phone,
+    number_word AS house_number,
+    CASE
+        WHEN NOT is_placeholder('address_line', array_to_string(address_words, ''))
+            THEN nullif(array_to_string(list_transform(
+                list_filter(
+                    CASE WHEN unit_at > 1 THEN address_words[:unit_at - 1] ELSE address_words END,
+                    lambda word: word <> coalesce(number_word, '')
+                ),
+                lambda word: coalesce(short_of[word], word)
+            ), ' '), '')
+    END AS street,
+    city_letters AS city,
+    nullif(postal_letters, '') AS postal_code
+FROM shaped, nickname_map, street_map;
+
+-- A number that many different people are said to have is nobody's number.
+-- Grain: one row per such value. sources: named.
+CREATE OR REPLACE TEMP TABLE overshared AS
+SELECT ssn
+FROM named
+WHERE ssn IS NOT NULL
+GROUP BY ssn
+HAVING count(DISTINCT birth_date) > getvariable('shared_at_most');
+
+-- Grain: one row per source person. sources: named, overshared.
+CREATE OR REPLACE TEMP TABLE identified AS
+SELECT
+    named.* EXCLUDE (ssn, ssn_end, first_formal, house_number),
+    CASE WHEN overshared.ssn IS NULL THEN named.ssn END AS ssn,
+    CASE WHEN overshared.ssn IS NULL AND (named.ssn IS NOT NULL OR length(named.ssn_end) = 4) THEN named.ssn_end END AS ssn_end,
+    CASE WHEN named.first_name IS NOT NULL THEN named.first_formal END AS first_root,
+    CASE WHEN named.street IS NOT NULL THEN named.house_number END AS house_number
+FROM named
+LEFT JOIN overshared ON overshared.ssn = named.ssn;
+
+-- Who else is in the partner's own family: first name and birth date of each other member, for families of a usual size.
+-- Grain: one row per source person. sources: identified.
+CREATE OR REPLACE TEMP TABLE kin AS
+SELECT
+    source,
+    source_person_id,
+    list_filter(members, lambda member: member <> coalesce(self, '')) AS kin
+FROM (
+    SELECT
+        source,
+        source_person_id,
+        first_root || strftime(birth_date, ' %Y-%m-%d') AS self,
+        list(first_root || strftime(birth_date, ' %Y-%m-%d')) FILTER (first_name IS NOT NULL AND birth_date IS NOT NULL)
+            OVER (PARTITION BY source, family_key) AS members,
+        count(*) OVER (PARTITION BY source, family_key) AS size
+    FROM identified
+    WHERE family_key IS NOT NULL
+)
+WHERE size BETWEEN 2 AND 20;
+
+-- Grain: one row per source person, `record` numbering them by source and id. sources: identified, kin.
+CREATE OR REPLACE TABLE cleaned AS
+SELECT
+    (row_number() OVER (ORDER BY identified.source, identified.source_person_id))::BIGINT AS record,
+    identified.source,
+    identified.source_person_id,
+    first_name,
+    first_initial,
+    first_forms,
+    first_root,
+    sound_of(first_root) AS first_sound,
+    middle_name,
+    left(middle_name, 1) AS middle_initial,
+    last_name,
+    last_parts,
+    sound_of(last_name) AS last_sound,
+    CASE WHEN first_name < last_name THEN first_name || ' ' || last_name ELSE last_name || ' ' || first_name END AS both_names,
+    generation,
+    birth_date,
+    strftime(birth_date, '%Y%m%d') AS birth_digits,
+    year(birth_date)::INTEGER AS birth_year,
+    strftime(birth_date, '%Y-%m') AS birth_month,
+    strftime(birth_date, '%m-%d') AS birth_day,
+    CASE
+        WHEN birth_date IS NOT NULL
+            THEN format(
+                '{:04d}{:02d}{:02d}',
+                year(birth_date), least(month(birth_date), day(birth_date)), greatest(month(birth_date), day(birth_date))
+            )
+    END AS birth_key,
+    sex,
+    ssn,
+    ssn_end,
+    email,
+    regexp_extract(email, '^[^@]+') AS email_name,
+    phone,
+    house_number,
+    street,
+    house_number || ' ' || street AS address,
+    city,
+    postal_code,
+    CASE WHEN len(kin.kin) > 0 THEN kin.kin END AS kin,
+    first_root || strftime(birth_date, ' %Y-%m-%d') AS self
+FROM identified
+LEFT JOIN kin ON kin.source = identified.source AND kin.source_person_id = identified.source_person_id
+ORDER BY record;

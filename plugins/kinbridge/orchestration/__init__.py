@@ -1,0 +1,1 @@
+"""Orchestration: the DAGs' building blocks. The only package that imports Airflow."""

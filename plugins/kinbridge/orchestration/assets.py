@@ -1,0 +1,16 @@
+"""The assets by which DAGs trigger each other: one for each feed's records, one for the published mart."""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset
+
+from kinbridge.contract.model import Feed
+
+
+def records_of(feed: Feed | str) -> Asset:
+    """What a feed has loaded into `record`. Emitted once for every delivery that was loaded."""
+    feed_id = feed if isinstance(feed, str) else feed.id
+    return Asset(name=f"record {feed_id}", uri=f"kinbridge://record/{feed_id}")
+
+
+MART = Asset(name="mart", uri="kinbridge://mart")

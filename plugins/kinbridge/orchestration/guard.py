@@ -1,0 +1,57 @@
+"""Keeps data out of Airflow's logs: no exception leaves a task with a text that Kinbridge did not word itself.
+
+A driver's error may quote the row that broke; Airflow writes whatever is raised into the task log.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskAwaitingInput
+
+from kinbridge.errors import KinbridgeError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger("kinbridge")
+
+# Failures that trying again cannot mend: agreements, declarations, disagreeing counts, an undecided hold.
+FINAL = ("KB-A", "KB-C", "KB-F", "KB-L")
+
+
+def guarded(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a task's function: expected failures show their code and remedy, others their kind and place only."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return function(*args, **kwargs)
+            except (AirflowSkipException, TaskAwaitingInput):
+                raise
+            except KinbridgeError as error:
+                kind = AirflowFailException if error.code.startswith(FINAL) else AirflowException
+                failure = kind(str(error))
+            except Exception as error:
+                failure = AirflowException(str(_unexpected(error, what)))
+            raise failure from None
+
+        return wrapper
+
+    return decorate
+
+
+def _unexpected(error: Exception, what: str) -> KinbridgeError:
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in frames:
+        log.info("  at %s:%s in %s", Path(frame.filename).name, frame.lineno, frame.name)
+    last = frames[-1]
+    return KinbridgeError(
+        "KB-X01", kind=type(error).__name__, place=f"{Path(last.filename).name}:{last.lineno}", what=what
+    )

@@ -1,0 +1,54 @@
+"""The hold: a delivery that a person must decide on waits under Required Actions in Airflow's UI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Context
+from airflow.sdk.definitions.param import Param
+
+from kinbridge.orchestration.connections import PIPELINE, warehouse
+from kinbridge.orchestration.guard import guarded
+from kinbridge.receive.decide import APPROVE, REJECT, hold_of, record_decision
+
+
+class HoldDecision(HITLOperator):  # type: ignore[misc]
+    """Waits for a person when the delivery is held; passes at once when it is not.
+
+    The question holds counts and rules, never a value. Who answered, when and why goes to `ledger.decision`.
+    """
+
+    template_fields = ("subject", "body", "delivery_id")
+
+    def __init__(self, *, delivery_id: Any, **kwargs: Any) -> None:
+        super().__init__(
+            subject="Held delivery",
+            options=[APPROVE, REJECT],
+            params={"reason": Param("", type="string", title="Reason", description="Kept in the ledger.")},
+            **kwargs,
+        )
+        self.delivery_id = delivery_id
+
+    @guarded("asking for a decision")
+    def execute(self, context: Context) -> Any:
+        """Ask, if there is something to decide."""
+        hold = hold_of(warehouse(PIPELINE), int(self.delivery_id))
+        if hold is None:
+            return None
+        self.subject, self.body = hold.subject, hold.body
+        return super().execute(context)
+
+    @guarded("recording a decision")
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Record the answer. Returns the outcome only: the answer's free text stays out of XCom."""
+        answer = super().execute_complete(context, event)
+        user = answer["responded_by_user"] or {}
+        return record_decision(
+            warehouse(PIPELINE),
+            int(self.delivery_id),
+            answer["chosen_options"][0],
+            str(user.get("name") or user.get("id") or "unknown"),
+            answer["responded_at"],
+            str((answer["params_input"] or {}).get("reason") or ""),
+        )

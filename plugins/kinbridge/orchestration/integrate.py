@@ -1,0 +1,76 @@
+"""The integrate DAG: people are linked, `integrated` is built, `mart` is published, whenever a feed has loaded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
+
+from airflow.sdk import DAG, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from kinbridge.contract.odcs import contract_paths
+from kinbridge.orchestration.assets import MART, records_of
+from kinbridge.orchestration.connections import LINKAGE, warehouse
+from kinbridge.orchestration.guard import guarded
+from kinbridge.receive.integration import begin_integration, finish_integration, in_flight
+
+QUIET_SECONDS = 900
+
+
+def integrate_dag() -> DAG:
+    """One run at a time; what loads meanwhile makes one more run, so a burst of deliveries integrates once or twice."""
+    feeds = [f"{path.parents[2].name}/{path.parent.name}" for path in contract_paths()]
+    with DAG(
+        dag_id="integrate",
+        dag_display_name="Integrate: link, build, publish",
+        schedule=reduce(or_, (records_of(feed) for feed in feeds)),
+        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        default_args={"retries": 2, "retry_delay": timedelta(seconds=20)},
+        tags=["integrate"],
+    ) as dag:
+
+        @task.sensor(poke_interval=10, timeout=QUIET_SECONDS, mode="reschedule", soft_fail=False)
+        @guarded("waiting for deliveries in flight")
+        def quiet() -> bool:
+            return in_flight(warehouse(LINKAGE), QUIET_SECONDS) == 0
+
+        @task
+        @guarded("looking for new loads")
+        def begin() -> int:
+            integration = begin_integration(warehouse(LINKAGE))
+            if integration is None:
+                raise AirflowSkipException("Everything that is loaded has been integrated.")
+            return integration
+
+        @task
+        @guarded("linking people")
+        def link(integration_id: int) -> int:
+            from kinbridge.linkage.model import read_model
+            from kinbridge.linkage.run import link_people
+
+            link_people(warehouse(LINKAGE), read_model())
+            return integration_id
+
+        @task
+        @guarded("building integrated")
+        def build(integration_id: int) -> int:
+            from kinbridge.integration.build import build_integrated
+
+            build_integrated(warehouse(LINKAGE))
+            return integration_id
+
+        @task(outlets=[MART])
+        @guarded("publishing the mart")
+        def publish(integration_id: int) -> None:
+            from kinbridge.integration.publish import publish_mart
+
+            publish_mart(warehouse(LINKAGE))
+            finish_integration(warehouse(LINKAGE), integration_id)
+
+        started = begin()
+        quiet() >> started
+        publish(build(link(started)))
+    return dag

@@ -1,0 +1,117 @@
+"""The receive DAG of a feed, generated from its contract: collect, then for each delivery stage, validate, hold, load, receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, get_parsing_context, task, task_group
+from airflow.sdk.exceptions import AirflowSkipException
+from airflow.timetables.assets import AssetOrTimeSchedule
+
+from kinbridge.contract.model import Feed
+from kinbridge.contract.odcs import contract_paths, feed_of, read_feed
+from kinbridge.orchestration.assets import records_of
+from kinbridge.orchestration.connections import PIPELINE, sftp, warehouse
+from kinbridge.orchestration.guard import guarded
+from kinbridge.orchestration.hold import HoldDecision
+from kinbridge.receive.collect import collect_feed, gate
+from kinbridge.receive.load import load_delivery
+from kinbridge.receive.receipt import send_receipt_of
+from kinbridge.receive.stage import stage_delivery
+from kinbridge.receive.validate import validate_delivery
+
+RETRIES = {"retries": 2, "retry_delay": timedelta(seconds=20), "retry_exponential_backoff": True}
+
+
+def dag_id_of(feed_id: str) -> str:
+    """`receive__medicaid__eligibility_v1`."""
+    return f"receive__{feed_id.replace('/', '__')}"
+
+
+def receive_dags() -> Iterator[DAG]:
+    """One DAG per contract. A task process parses for one DAG only and reads just that contract."""
+    wanted = get_parsing_context().dag_id
+    for path in contract_paths():
+        feed_id = f"{path.parents[2].name}/{path.parent.name}"
+        if wanted is None or wanted == dag_id_of(feed_id):
+            yield receive_dag(read_feed(path))
+
+
+def receive_dag(feed: Feed) -> DAG:
+    """The DAG of one feed. It runs by the contract's schedule, and when a sibling feed that it refers to has loaded."""
+    siblings = [records_of(name) for name in sorted({r.feed for r in feed.references})]
+    with DAG(
+        dag_id=dag_id_of(feed.id),
+        dag_display_name=f"Receive {feed.id}",
+        description=feed.title,
+        schedule=_schedule(feed, siblings),
+        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        catchup=False,
+        # A delivery may wait days for a decision; the next run must not wait for it.
+        max_active_runs=16,
+        max_consecutive_failed_dag_runs=0,
+        default_args=RETRIES,
+        tags=["receive", feed.partner],
+        doc_md=_documentation(feed),
+    ) as dag:
+        _delivery_steps(feed).expand(delivery_id=_collect(feed)())
+    return dag
+
+
+def _schedule(feed: Feed, siblings: list[Asset]) -> Any:
+    clock = CronTriggerTimetable(feed.schedule, timezone="UTC") if feed.schedule else None
+    if clock and siblings:
+        return AssetOrTimeSchedule(timetable=clock, assets=siblings)
+    return clock or siblings or None
+
+
+def _collect(feed: Feed) -> Any:
+    @task(task_id="collect", pool="sftp", doc_md="Fetch new files, if an agreement is in force today.")
+    @guarded(f"collecting {feed.id}")
+    def collect() -> list[int]:
+        today = datetime.now(UTC).date()
+        permit = gate(feed.id, today)
+        return collect_feed(warehouse(PIPELINE), sftp(feed.partner), feed_of(feed.id), permit, datetime.now(UTC))
+
+    return collect
+
+
+def _delivery_steps(feed: Feed) -> Any:
+    @task(doc_md="Authorised columns, as text, by COPY.", map_index_template="delivery {{ task.op_kwargs['delivery_id'] }}")
+    @guarded(f"staging {feed.id}")
+    def stage(delivery_id: int) -> int:
+        stage_delivery(warehouse(PIPELINE), delivery_id, datetime.now(UTC).date())
+        return delivery_id
+
+    @task(doc_md="Great Expectations and our own findings, which must agree.")
+    @guarded(f"validating {feed.id}")
+    def validate(delivery_id: int) -> None:
+        validate_delivery(warehouse(PIPELINE), delivery_id, datetime.now(UTC).date())
+
+    @task(outlets=[records_of(feed)], doc_md="Accepted rows into the record, the others into quarantine.")
+    @guarded(f"loading {feed.id}")
+    def load(delivery_id: int) -> None:
+        if load_delivery(warehouse(PIPELINE), delivery_id, datetime.now(UTC).date()) is None:
+            raise AirflowSkipException("The delivery was rejected: nothing was loaded.")
+
+    @task(pool="sftp", trigger_rule="none_failed", doc_md="The receipt, into the partner's outbox.")
+    @guarded(f"writing a receipt for {feed.id}")
+    def receipt(delivery_id: int) -> None:
+        send_receipt_of(warehouse(PIPELINE), sftp(feed.partner), delivery_id)
+
+    @task_group(group_id="delivery")
+    def steps(delivery_id: int) -> None:
+        hold = HoldDecision(task_id="hold", delivery_id=delivery_id)
+        stage(delivery_id) >> validate(delivery_id) >> hold >> load(delivery_id) >> receipt(delivery_id)
+
+    return steps
+
+
+def _documentation(feed: Feed) -> str:
+    return (
+        f"### {feed.title}\n\n"
+        f"Contract `{feed.id}` version {feed.version}; {len(feed.columns)} columns; key {', '.join(feed.key)}.\n\n"
+        "A held delivery waits under **Required Actions**. Receipts go to the partner's outbox."
+    )

@@ -1,0 +1,1 @@
+"""Receive: the steps that a delivery goes through, each one transaction, each safe to repeat after a kill."""

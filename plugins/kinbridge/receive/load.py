@@ -1,0 +1,102 @@
+"""Step 4: accepted rows into the record, the others into quarantine, the account closed."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from kinbridge.errors import KinbridgeError
+from kinbridge.ledger.accounts import Account, read, write
+from kinbridge.ledger.deliveries import set_state
+from kinbridge.ledger.events import record_event
+from kinbridge.load.load import Fates, load, reject
+from kinbridge.receive.validate import validate_delivery
+from kinbridge.receive.work import Work, work_on
+from kinbridge.warehouse.connection import Dsn, transaction
+
+ACTOR = "receive.load"
+SETTLED = frozenset({"accepted", "accepted_with_findings", "partly_accepted", "refused", "duplicate"})
+
+
+def load_delivery(dsn: Dsn, delivery_id: int, today: date) -> Account | None:
+    """Load once; a retry, or a second worker, finds the work done. None when a rejected file left nothing to load.
+
+    The whole step is one transaction that begins by locking the delivery's ledger row: a killed worker leaves nothing, and a
+    worker that wakes up late finds the delivery settled.
+    """
+    if not _landed(dsn, delivery_id):
+        validate_delivery(dsn, delivery_id, today)
+    with transaction(dsn) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT state FROM ledger.delivery WHERE delivery_id = %s FOR UPDATE", (delivery_id,))
+        work = work_on(connection, delivery_id)
+        if work.delivery.state in SETTLED:
+            return read(connection, delivery_id) if work.delivery.state != "refused" else None
+        # Loads of one feed come one after the other: each compares with what the one before left.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"load {work.feed.id}",))
+        rejected = _rejected(cursor, delivery_id)
+        if work.delivery.state == "held" and not rejected:
+            raise KinbridgeError("KB-L05", feed=work.feed.id, delivery=delivery_id)
+        fates = _reject(connection, cursor, work) if rejected else load(cursor, work.load_plan())
+        account = _settle(connection, cursor, work, fates, rejected)
+        cursor.execute(work.landing.drop())
+    _forget_file(work)
+    return None if rejected else account
+
+
+def _landed(dsn: Dsn, delivery_id: int) -> bool:
+    """Whether the landing table still holds what was staged (a crash of Postgres empties unlogged tables)."""
+    with transaction(dsn) as connection, connection.cursor() as cursor:
+        work = work_on(connection, delivery_id)
+        if work.delivery.state in SETTLED:
+            return True
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (work.landing.table,))
+        if not cursor.fetchone()[0]:
+            return False
+        cursor.execute(f"SELECT count(*) FROM {work.landing.table}")
+        held = read(connection, delivery_id)
+        return held is not None and int(cursor.fetchone()[0]) == held.source_rows
+
+
+def _rejected(cursor: Any, delivery_id: int) -> bool:
+    cursor.execute("SELECT outcome FROM ledger.decision WHERE delivery_id = %s", (delivery_id,))
+    row = cursor.fetchone()
+    return row is not None and row[0] == "rejected"
+
+
+def _reject(connection: Any, cursor: Any, work: Work) -> Fates:
+    account = read(connection, work.delivery.delivery_id)
+    return reject(cursor, work.load_plan(), account.source_rows if account else 0)
+
+
+def _settle(connection: Any, cursor: Any, work: Work, fates: Fates, rejected: bool) -> Account:
+    delivery_id = work.delivery.delivery_id
+    account = Account(
+        delivery_id,
+        source_rows=fates.source_rows,
+        loaded=fates.loaded,
+        unchanged=fates.unchanged,
+        quarantined=fates.quarantined,
+        duplicate=fates.duplicate,
+        undecided=0,
+    )
+    write(connection, account)
+    cursor.execute("SELECT count(*) FROM ledger.rule_result WHERE delivery_id = %s AND found > 0", (delivery_id,))
+    findings = int(cursor.fetchone()[0])
+    if rejected:
+        state = "refused"
+    elif fates.quarantined:
+        state = "partly_accepted"
+    else:
+        state = "accepted_with_findings" if findings else "accepted"
+    record_event(connection, delivery_id, ACTOR, "settled", {"state": state})
+    set_state(connection, delivery_id, state, None, ACTOR)
+    return account
+
+
+def _forget_file(work: Work) -> None:
+    """The landed copy has done its work; the partner's own file stays in the inbox."""
+    if work.delivery.landed_path:
+        with contextlib.suppress(FileNotFoundError):
+            Path(work.delivery.landed_path).unlink()

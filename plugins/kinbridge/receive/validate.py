@@ -1,0 +1,143 @@
+"""Step 2: the staged delivery held against its contract; the decision whether a person has to decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from psycopg2.extras import execute_values
+
+from kinbridge.contract.model import CODES, Kind, Rule
+from kinbridge.errors import KinbridgeError
+from kinbridge.ledger.deliveries import set_state
+from kinbridge.ledger.events import latest_facts, record_event
+from kinbridge.receive.stage import OPEN, stage_delivery
+from kinbridge.receive.work import Work, work_on
+from kinbridge.validation.documents import keep_result
+from kinbridge.validation.expectations import run_suite
+from kinbridge.validation.findings import find
+from kinbridge.warehouse.connection import Dsn, transaction
+
+ACTOR = "receive.validate"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What validation came to: rows with a critical finding, and the file rules that hold the delivery."""
+
+    source_rows: int
+    bad_rows: int
+    held_by: tuple[str, ...]
+
+
+def validate_delivery(dsn: Dsn, delivery_id: int, today: date) -> Verdict | None:
+    """Validate; writes rule results, findings and the new state. None when the delivery is past that.
+
+    Great Expectations and our own findings evaluate every rule independently of each other. Raises `KinbridgeError`
+    KB-F90 when a count differs: then neither is trusted and nothing is loaded.
+    """
+    _heal(dsn, delivery_id, today)
+    with transaction(dsn) as connection:
+        work = work_on(connection, delivery_id)
+    if work.delivery.state not in OPEN:
+        return None
+    outcome = run_suite(dsn.sqlalchemy_url, work.feed, work.landing.view_name, work.delivery.as_of)
+    with transaction(dsn) as connection:
+        with connection.cursor() as cursor:
+            found = find(cursor, work.landing, work.rules, work.delivery.as_of)
+            verdict = _judge(connection, cursor, work, found, outcome.counts)
+        record_event(
+            connection,
+            delivery_id,
+            ACTOR,
+            "validated",
+            {"rows": verdict.source_rows, "bad_rows": verdict.bad_rows, "held_by": list(verdict.held_by)},
+        )
+        state = "held" if verdict.held_by else "validated"
+        set_state(connection, delivery_id, state, ", ".join(verdict.held_by) or None, ACTOR)
+    keep_result(work.feed, delivery_id, outcome.result)
+    return verdict
+
+
+def _heal(dsn: Dsn, delivery_id: int, today: date) -> None:
+    """Stage again when the landing table is not what was staged: unlogged tables are emptied by a crash of Postgres."""
+    with transaction(dsn) as connection, connection.cursor() as cursor:
+        work = work_on(connection, delivery_id)
+        if work.delivery.state not in OPEN:
+            return
+        staged = latest_facts(connection, delivery_id, "staged")
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (work.landing.view,))
+        there = staged is not None and cursor.fetchone()[0]
+        if there and staged:
+            cursor.execute(f"SELECT count(*) FROM {work.landing.table}")
+            there = cursor.fetchone()[0] == staged["rows"]
+    if not there:
+        stage_delivery(dsn, delivery_id, today)
+
+
+def _judge(connection: Any, cursor: Any, work: Work, found: dict[str, int], gx: dict[str, int]) -> Verdict:
+    staged = latest_facts(connection, work.delivery.delivery_id, "staged") or {}
+    cursor.execute(
+        "SELECT count(DISTINCT line_no) FROM ledger.finding WHERE delivery_id = %s AND rule = ANY(%s)",
+        (work.delivery.delivery_id, [r.id for r in work.rules if r.severity == "critical"]),
+    )
+    bad = int(cursor.fetchone()[0])
+    rows = int(staged["rows"])
+    counts = {**found, **_file_findings(work, staged, bad)}
+    _agree(work, counts, gx)
+    _write_results(cursor, work, counts, gx)
+    held = tuple(r.id for r in work.rules if r.scope == "file" and r.severity == "critical" and counts.get(r.id))
+    return Verdict(rows, bad, held)
+
+
+def _file_findings(work: Work, staged: dict[str, Any], bad: int) -> dict[str, int]:
+    rows, repeats = int(staged["rows"]), int(staged["repeats"])
+    low, high = work.feed.row_count or (0, rows)
+    return {
+        "file.row_count": int(work.feed.row_count is not None and not low <= rows - repeats <= high),
+        "file.header": int(bool(staged["missing_required"])),
+        "file.new_column": int(staged["unknown_columns"] > 0),
+        "file.readable": int(staged["unreadable_line"] is not None),
+        "file.bad_share": int(rows > 0 and bad / rows > work.feed.max_bad_row_share),
+    }
+
+
+def _agree(work: Work, counts: dict[str, int], gx: dict[str, int]) -> None:
+    for rule, count in gx.items():
+        if counts.get(rule) != count:
+            raise KinbridgeError("KB-F90", feed=work.feed.id, rule=rule, gx=count, found=counts.get(rule))
+
+
+def _write_results(cursor: Any, work: Work, counts: dict[str, int], gx: dict[str, int]) -> None:
+    delivery_id = work.delivery.delivery_id
+    cursor.execute("DELETE FROM ledger.rule_result WHERE delivery_id = %s", (delivery_id,))
+    execute_values(
+        cursor,
+        "INSERT INTO ledger.rule_result (delivery_id, rule, code, column_name, severity, scope, found, gx_count) VALUES %s",
+        [
+            (
+                delivery_id,
+                rule.id,
+                CODES[rule.kind],
+                ", ".join(rule.columns) or None,
+                rule.severity,
+                rule.scope,
+                counts[rule.id],
+                gx.get(rule.id),
+            )
+            for rule in work.rules
+            if rule.id in counts
+        ],
+    )
+
+
+def expected_text(rule: Rule) -> str:
+    """What the rule expects, in words for a receipt; declarations only, never data."""
+    match rule.kind:
+        case Kind.RANGE | Kind.ROW_COUNT:
+            return f"{rule.minimum or '…'} to {rule.maximum or '…'}".replace("asOf", "the end of the period")
+        case Kind.REFERENCE if rule.reference:
+            return rule.reference.feed
+        case _:
+            return ""

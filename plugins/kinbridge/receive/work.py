@@ -1,0 +1,63 @@
+"""What every step needs to know of a delivery, read from the ledger and the declarations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kinbridge.contract.model import Column, Feed, Rule
+from kinbridge.contract.odcs import feed_of, feeds
+from kinbridge.contract.rules import rules
+from kinbridge.ledger.deliveries import Delivery, get
+from kinbridge.ledger.events import latest_facts
+from kinbridge.load.load import LoadPlan
+from kinbridge.staging.landing import Landing
+
+
+@dataclass(frozen=True)
+class Work:
+    """One delivery at work: its ledger row, its feed, and the columns that were staged."""
+
+    delivery: Delivery
+    feed: Feed
+    columns: tuple[Column, ...]
+
+    @property
+    def landing(self) -> Landing:
+        """The delivery's landing tables."""
+        return Landing(self.feed, self.columns, self.delivery.delivery_id)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules over the staged columns."""
+        return rules(self.feed, self.columns)
+
+    def load_plan(self) -> LoadPlan:
+        """The delivery as the load wants it."""
+        return LoadPlan(
+            feed=self.feed,
+            columns=self.columns,
+            delivery_id=self.delivery.delivery_id,
+            contract_version=self.delivery.contract_version,
+            as_of=self.delivery.as_of,
+            referred_columns=referred_columns(self.feed),
+        )
+
+
+def work_on(connection: Any, delivery_id: int) -> Work:
+    """The delivery as it was staged. Columns are those that the agreement allowed then, not those it may allow by now."""
+    delivery = get(connection, delivery_id)
+    feed = feed_of(delivery.feed)
+    staged = latest_facts(connection, delivery_id, "staged") or {}
+    return Work(delivery, feed, feed.authorised(staged.get("columns", ())))
+
+
+def referred_columns(feed: Feed) -> tuple[tuple[str, ...], ...]:
+    """The column combinations of this feed that other feeds' contracts refer to."""
+    found = {
+        reference.their_columns
+        for other in feeds().values()
+        for reference in other.references
+        if reference.feed == feed.id
+    }
+    return tuple(sorted(found))

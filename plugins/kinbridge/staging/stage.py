@@ -1,0 +1,97 @@
+"""Stages one delivery: the landed file into its landing table, in one transaction that a retry simply repeats."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from psycopg2.errors import QueryCanceled
+
+from kinbridge.contract.model import Column, Feed
+from kinbridge.errors import KinbridgeError
+from kinbridge.staging.landing import Landing
+from kinbridge.staging.reader import DelimitedFile, Unreadable
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What staging found: the rows of the file, and how its header differs from the contract."""
+
+    rows: int
+    repeats: int = 0
+    missing_required: tuple[str, ...] = ()
+    missing_optional: tuple[str, ...] = ()
+    unknown_columns: int = 0
+    unreadable_line: int | None = None
+    unreadable_why: str | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """The same as plain values for the ledger."""
+        return asdict(self)
+
+
+class _Stream(io.RawIOBase):
+    """An iterator of byte chunks as the file that `copy_expert` reads."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self.chunks = chunks
+        self.rest = b""
+        self.unreadable: Unreadable | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes; an empty answer ends the COPY."""
+        if not self.rest:
+            try:
+                self.rest = next(self.chunks, b"")
+            except Unreadable as error:
+                # psycopg2 turns what is raised here into an error of its own, so the reason is kept aside.
+                self.unreadable = error
+                raise
+        if size < 0 or len(self.rest) <= size:
+            taken, self.rest = self.rest, b""
+        else:
+            taken, self.rest = self.rest[:size], self.rest[size:]
+        return taken
+
+
+def stage(cursor: Any, path: Path, feed: Feed, columns: tuple[Column, ...], delivery_id: int) -> Staged:
+    """Stream the authorised `columns` of the file at `path` into the delivery's landing table.
+
+    `cursor` is a psycopg2 cursor inside a transaction; the caller commits. Safe to repeat: what an earlier try left is
+    dropped first. A file that cannot be read to its end leaves an empty landing table and says so in the result.
+    Raises `KinbridgeError` KB-D50 when the landed file is gone.
+    """
+    if not path.is_file():
+        raise KinbridgeError("KB-D50", feed=feed.id, delivery=delivery_id)
+    landing = Landing(feed, columns, delivery_id)
+    cursor.execute(landing.drop())
+    cursor.execute(landing.create())
+    cursor.execute("SAVEPOINT empty")
+    file = DelimitedFile(path, feed.dialect, feed.columns, columns)
+    stream = _Stream(file.chunks())
+    try:
+        cursor.copy_expert(landing.copy(), stream, size=1 << 20)
+    except QueryCanceled:
+        if stream.unreadable is None:
+            raise
+        cursor.execute("ROLLBACK TO SAVEPOINT empty")
+    unreadable = stream.unreadable
+    cursor.execute(landing.create_repeat())
+    repeats = cursor.rowcount
+    cursor.execute(landing.create_view())
+    if unreadable is not None:
+        return Staged(rows=0, unreadable_line=unreadable.line, unreadable_why=unreadable.why)
+    header = file.header
+    return Staged(
+        rows=file.rows,
+        repeats=max(repeats, 0),
+        missing_required=header.missing_required if header else (),
+        missing_optional=header.missing_optional if header else (),
+        unknown_columns=header.unknown if header else 0,
+    )

@@ -1,0 +1,1 @@
+"""The warehouse: the Postgres database, its schemas, roles and migrations."""

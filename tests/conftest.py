@@ -1,0 +1,142 @@
+"""Fixtures for every test: a real Postgres, a migrated warehouse, a real SFTP server, the shared data.
+
+Nothing is replaced by a stand-in. One Postgres serves the whole session; each test module gets a database of its own,
+copied from a migrated one in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+
+from kinbridge.bundled import postgres as bundled_postgres
+from kinbridge.bundled import sftp as bundled_sftp
+from kinbridge.bundled.postgres import PostgresService
+from kinbridge.bundled.sftp import SftpService
+from kinbridge.settings import home
+from kinbridge.warehouse import migrate, roles
+from kinbridge.warehouse.connection import Dsn, connect
+
+TEMPLATE = "kinbridge_template"
+SFTP_PARTNERS = ("medicaid", "snap", "home_visiting")
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """One migrated database, and the way in for each role."""
+
+    database: str
+    superuser: Dsn
+    owner: Dsn
+    pipeline: Dsn
+    linkage: Dsn
+    steward: Dsn
+    analyst: Dsn
+
+    def role(self, name: str) -> Dsn:
+        """The way in by the role's name in Postgres: `kb_analyst` or `superuser`."""
+        dsn: Dsn = getattr(self, name.removeprefix("kb_"))
+        return dsn
+
+    def query(self, statement: str, parameters: tuple[object, ...] | None = None) -> list[tuple[object, ...]]:
+        """Rows of one statement run by the superuser; for arranging and looking, not for what is tested."""
+        connection = connect(self.superuser)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(statement, parameters)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresService]:
+    """A bundled Postgres for the session; not durable, since its data is thrown away."""
+    folder = tmp_path_factory.mktemp("bundled postgres")
+    service = bundled_postgres.start(folder, durable=False)
+    yield service
+    bundled_postgres.stop(folder)
+
+
+@pytest.fixture(scope="session")
+def role_dsns(postgres: PostgresService, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dsn]:
+    """The roles on the session's Postgres, with a migrated database that others are copied from."""
+    folder = tmp_path_factory.mktemp("roles")
+    dsns = roles.provision(postgres.dsn(), folder, database=TEMPLATE)
+    migrate.migrate(dsns[roles.OWNER])
+    return dsns
+
+
+@pytest.fixture(scope="session")
+def new_warehouse(postgres: PostgresService, role_dsns: dict[str, Dsn]) -> Iterator[Callable[[], Warehouse]]:
+    """Makes one more migrated, empty database; for tests that need their own."""
+    names = (f"kinbridge_test_{number}" for number in itertools.count(1))
+    connection = connect(postgres.dsn())
+    connection.autocommit = True
+    made: list[str] = []
+
+    def make() -> Warehouse:
+        name = next(names)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+                    sql.Identifier(name), sql.Identifier(TEMPLATE), sql.Identifier(roles.OWNER)
+                )
+            )
+        made.append(name)
+        dsns = {role: dsn.with_database(name) for role, dsn in role_dsns.items()}
+        # A copy has the tables' grants, but not the database's own.
+        roles.secure_database(postgres.dsn(), dsns[roles.OWNER])
+        return Warehouse(
+            database=name,
+            superuser=postgres.dsn(name),
+            owner=dsns[roles.OWNER],
+            pipeline=dsns[roles.PIPELINE],
+            linkage=dsns[roles.LINKAGE],
+            steward=dsns[roles.STEWARD],
+            analyst=dsns[roles.ANALYST],
+        )
+
+    yield make
+    for name in made:
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def warehouse(new_warehouse: Callable[[], Warehouse]) -> Warehouse:
+    """A fresh, migrated database for the test module."""
+    return new_warehouse()
+
+
+@pytest.fixture
+def pipeline(warehouse: Warehouse) -> Iterator[psycopg2.extensions.connection]:
+    """A connection as the pipeline, rolled back and closed after the test."""
+    connection = connect(warehouse.pipeline)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(scope="session")
+def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpService]:
+    """A real bundled SFTP server with three partners; each test uses folders or file names of its own."""
+    folder = tmp_path_factory.mktemp("bundled sftp")
+    service = bundled_sftp.start(folder, SFTP_PARTNERS)
+    yield service
+    bundled_sftp.stop(folder)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The third-party data beside the project."""
+    folder = home().parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the third-party data in ../shared/data")
+    return folder
