@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from kinbridge.bundled import launcher
-from kinbridge.bundled.process import HOST, bare_environment
+from kinbridge.bundled.process import HOST, bare_environment, open_log
 from kinbridge.errors import KinbridgeError
 from kinbridge.warehouse.secret_file import write_private
 
@@ -275,7 +275,7 @@ def _create(cluster: Cluster, account: Account | None, *, durable: bool) -> None
         "--no-instructions",
         *([] if durable else ["--no-sync"]),
     ]
-    result = _run_with_secret(_as_account(account, command, [fresh]), password, fresh, account)
+    result = _run_with_secret(_as_account(account, command, [fresh]), password, fresh, account, cluster.log)
     if result != 0:
         shutil.rmtree(fresh, ignore_errors=True)
         code = "KB-S09" if result == launcher.IMPOSSIBLE else "KB-S13"
@@ -285,12 +285,13 @@ def _create(cluster: Cluster, account: Account | None, *, durable: bool) -> None
     fresh.rename(cluster.data)
 
 
-def _run_with_secret(command: list[str], secret: str, folder: Path, account: Account | None) -> int:
-    """Run the command with the secret on its standard input; returns its exit code.
+def _run_with_secret(command: list[str], secret: str, folder: Path, account: Account | None, log: Path) -> int:
+    """Run the command with the secret on its standard input and its words in the log; returns its exit code.
 
     The pipe is given to the account, because `initdb` opens /dev/stdin by name.
     """
     reader, writer = os.pipe()
+    descriptor = open_log(log)
     try:
         if account is not None:
             os.fchown(reader, account.uid, account.gid)
@@ -299,11 +300,12 @@ def _run_with_secret(command: list[str], secret: str, folder: Path, account: Acc
         return subprocess.run(
             command,
             stdin=reader,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
             cwd=folder,
             env=bare_environment(),
             check=False,
         ).returncode
     finally:
         os.close(reader)
+        os.close(descriptor)

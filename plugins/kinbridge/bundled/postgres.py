@@ -51,7 +51,10 @@ def start(folder: Path, *, durable: bool = True) -> PostgresService:
     folder.mkdir(parents=True, exist_ok=True, mode=0o711)
     cluster = Cluster(folder.resolve())
     with process.locked(cluster.folder, SERVICE):
-        if _running(cluster) is None:
+        daemon = _running(cluster)
+        if daemon is None or not process.serves(
+            lambda: _answers(cluster), daemon=daemon, service=SERVICE, log=cluster.log, timeout=START_SECONDS
+        ):
             _start(cluster, durable=durable)
     return _service(cluster)
 
@@ -167,10 +170,10 @@ def _clear_after_crash(cluster: Cluster) -> None:
     Postgres takes a stale lock file for a live server when the pid in it belongs to another program of the same user
     by now. Sessions that outlive a killed server would spoil the data of a new one, so they are waited for, and ended.
     """
-    if not process.wait_while(lambda: bool(_workers(cluster)), timeout=5.0):
+    if not process.wait_while(lambda: bool(_workers(cluster)), timeout=2.0):
         for number in (signal.SIGQUIT, signal.SIGKILL):
             for pid in _workers(cluster):
                 os.kill(pid, number)
-            if process.wait_while(lambda: bool(_workers(cluster)), timeout=10.0):
+            if process.wait_while(lambda: bool(_workers(cluster)), timeout=2.0):
                 break
     (cluster.data / "postmaster.pid").unlink(missing_ok=True)

@@ -85,7 +85,7 @@ def spawn(
     `environment` is the whole environment; by default it is a bare one, so that no secret of ours is inherited.
     Raises KB-S02 when the program cannot be started at all.
     """
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    descriptor = open_log(log)
     try:
         child = subprocess.Popen(
             list(command),
@@ -107,6 +107,11 @@ def spawn(
         raise KinbridgeError("KB-S02", service=service, log=log)
     write_pid_file(pid_file, daemon)
     return daemon
+
+
+def open_log(log: Path) -> int:
+    """A descriptor that appends to the log, which only we may read; close it after use."""
+    return os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
 
 def stop(
@@ -164,6 +169,17 @@ def wait_until_ready(
         if time.monotonic() > deadline:
             raise KinbridgeError("KB-S03", service=service, seconds=int(timeout), log=log)
         time.sleep(POLL_SECONDS)
+
+
+def serves(ready: Callable[[], bool], *, daemon: Daemon, service: str, log: Path, timeout: float = 60.0) -> bool:
+    """Whether a daemon that we found serves, or comes to; False when it ends, as one does that was just killed."""
+    try:
+        wait_until_ready(ready, daemon=daemon, service=service, log=log, timeout=timeout)
+    except KinbridgeError:
+        if alive(daemon):
+            raise
+        return False
+    return True
 
 
 def wait_while(condition: Callable[[], bool], *, timeout: float) -> bool:

@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -73,7 +74,10 @@ def start(folder: Path, partners: Iterable[str]) -> SftpService:
             _key_pair(folder / "keys" / name)
             for box in (INBOX, OUTBOX):
                 (folder / "jails" / name / box).mkdir(parents=True, exist_ok=True, mode=0o700)
-        if process.read_pid_file(_pid_file(folder)) is None:
+        daemon = process.read_pid_file(_pid_file(folder))
+        if daemon is None or not process.serves(
+            lambda: _answers(folder), daemon=daemon, service=SERVICE, log=_log_file(folder), timeout=START_SECONDS
+        ):
             _start(folder)
     return _service(folder)
 
@@ -104,16 +108,16 @@ def _start(folder: Path) -> None:
             [sys.executable, "-P", "-m", "kinbridge.bundled.sftp", str(folder)],
             service=SERVICE,
             pid_file=_pid_file(folder),
-            log=folder / "sftp.log",
+            log=_log_file(folder),
             folder=folder,
             environment=environment,
         )
         try:
             process.wait_until_ready(
-                _ready_file(folder).exists,
+                lambda: _answers(folder),
                 daemon=daemon,
                 service=SERVICE,
-                log=folder / "sftp.log",
+                log=_log_file(folder),
                 timeout=START_SECONDS,
             )
             return
@@ -149,6 +153,21 @@ def _pid_file(folder: Path) -> Path:
 
 def _ready_file(folder: Path) -> Path:
     return folder / "ready"
+
+
+def _log_file(folder: Path) -> Path:
+    return folder / "sftp.log"
+
+
+def _answers(folder: Path) -> bool:
+    """Whether the server says so itself (a stranger on its port cannot) and takes connections."""
+    if not _ready_file(folder).exists():
+        return False
+    try:
+        with socket.create_connection((process.HOST, _port(folder) or 0), timeout=5) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
 
 
 def _port(folder: Path) -> int | None:

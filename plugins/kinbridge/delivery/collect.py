@@ -94,10 +94,10 @@ class _Run:
     now: datetime
     settle_seconds: float
     result: Collected = field(default_factory=Collected)
-    lost: dict[str, Delivery] = field(default_factory=dict)
+    lost: dict[str, Delivery] = field(default_factory=dict)  # by SHA-256
 
     def take_stock(self, connection: Any) -> None:
-        """Note what earlier runs left: deliveries that nobody staged, and those whose landed file is gone (by SHA-256)."""
+        """Note what earlier runs left: deliveries that nobody staged, and those whose landed file is gone."""
         for delivery in deliveries.find(connection, self.plan.feed, states=NEEDS_FILE):
             if delivery.landed_path is None or not Path(delivery.landed_path).is_file():
                 self.lost[delivery.sha256] = delivery
@@ -112,11 +112,11 @@ class _Run:
         listing = list_inbox(session, self.plan.inbox, lambda name: pattern.fits(name) or unclaimed.note(name))
         self.result.refused.extend(listing.oddities)
         self.result.refused.extend(unclaimed.oddities)
-        seen = deliveries.seen_files(connection, self.plan.feed)
-        seen -= {(lost.file_name, lost.size_bytes, lost.remote_mtime) for lost in self.lost.values()}
+        lost = [delivery.delivery_id for delivery in self.lost.values()]
+        seen = deliveries.seen_files(connection, self.plan.feed, without=lost)
         settled = deliveries.settled_periods(connection, self.plan.waits_for)
         candidates = []
-        for file in listing.files:
+        for file in sorted(listing.files, key=lambda listed: listed.name):
             if (file.name, file.size, moment_of(file.mtime)) in seen:
                 continue
             try:

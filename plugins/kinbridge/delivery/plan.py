@@ -52,8 +52,9 @@ class Collected:
     """What one run came to.
 
     `new` are deliveries to work on, by period, then name. `duplicates` are deliveries whose bytes were here before.
-    `unfinished` are older deliveries that were collected and then never staged, because a run died, or whose landed file
-    was lost and has been fetched again; they are to be worked on as well. `waiting` files are for a later run; `refused` entries are never taken as they are.
+    `unfinished` are older deliveries that are to be worked on as well: collected and then never staged, because a run
+    died, or fetched again because their landed file was lost. `waiting` files are for a later run; `refused` entries
+    are never taken as they are.
     """
 
     new: list[int] = field(default_factory=list)

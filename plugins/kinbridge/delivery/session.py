@@ -53,6 +53,10 @@ _CAUSE = {
 }
 
 
+class EndOfFile(EOFError):
+    """The server says that a file or listing ends here; a plain `EOFError` is a connection that ended."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One entry of a remote folder, as the server describes it; what it does not say is None.
@@ -114,7 +118,7 @@ class Session(_Client):  # type: ignore[misc]
         while True:
             try:
                 kind, message = self._request(CMD_READDIR, handle)
-            except EOFError:
+            except EndOfFile:
                 break
             if kind != CMD_NAME:
                 raise paramiko.SFTPError("not a list of names")
@@ -129,7 +133,7 @@ class Session(_Client):  # type: ignore[misc]
     def blocks(self, remote: Any, size: int) -> Iterator[memoryview]:
         """The first `size` bytes of an open file, in order, with `READ_AHEAD` bytes asked for in advance.
 
-        Raises `EOFError` when the file ends sooner. Never holds more than the window in memory, in whatever order and
+        Raises `EndOfFile` when the file ends sooner. Never holds more than the window in memory, in whatever order and
         in however short pieces the server answers.
         """
         under_way: dict[int, tuple[int, int]] = {}
@@ -159,7 +163,7 @@ class Session(_Client):  # type: ignore[misc]
         """Whether the open file has no byte beyond `size`."""
         try:
             self._request(CMD_READ, remote.handle, int64(size), 1)
-        except EOFError:
+        except EndOfFile:
             return True
         return False
 
@@ -177,10 +181,7 @@ class Session(_Client):  # type: ignore[misc]
         return number
 
     def _answer(self) -> tuple[int, memoryview]:
-        try:
-            kind, packet = self._read_packet()
-        except EOFError:
-            raise ConnectionError from None  # the channel ended, which is not the end of the file
+        kind, packet = self._read_packet()
         number, word = struct.unpack_from(">II", packet)
         self._expecting.pop(number, None)
         if kind == CMD_STATUS:
@@ -196,7 +197,7 @@ class Session(_Client):  # type: ignore[misc]
         """Raise for an error status, in our own words: the server's text may hold anything."""
         code = msg.get_int()
         if code == SFTP_EOF:
-            raise EOFError
+            raise EndOfFile
         if code != SFTP_OK:
             # OSError picks its subclass by number; EREMOTEIO stands for "failed, and the server says no more".
             number = _ERRNO.get(code, errno.EREMOTEIO)

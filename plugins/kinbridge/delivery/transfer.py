@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kinbridge.delivery.names import printable
-from kinbridge.delivery.session import Entry, Session
+from kinbridge.delivery.session import EndOfFile, Entry, Session
 from kinbridge.errors import KinbridgeError
 
 RESERVE_BYTES = 64 * 1024 * 1024  # left free on the landing disk, which may be the database's disk too
@@ -138,7 +138,7 @@ class _Download:
                 if not self.session.ends_at(source, self.size):
                     raise self._incomplete(f"more than {self.size}")
                 self._sync(target)
-            except EOFError:
+            except EndOfFile:
                 raise self._incomplete(str(received)) from None
             finally:
                 os.close(target)

@@ -23,13 +23,11 @@ from scipy.sparse.csgraph import connected_components
 from kinbridge.disclosure.table import MINIMUM_CELL, Bools, Ints, Table, Violation
 
 _TOLERANCE = 1e-6
-_SECONDS_PER_PROOF = 10.0
+_NODES_PER_PROOF = 1000
 _GAP = 0.2
 
 
-def audit(
-    table: Table, hidden: Bools, minimum: int = MINIMUM_CELL, proven: Bools | None = None
-) -> list[Violation]:
+def audit(table: Table, hidden: Bools, minimum: int = MINIMUM_CELL, proven: Bools | None = None) -> list[Violation]:
     """All ways to show that a count of the table lies in 1 to `minimum` - 1, given which cells are hidden.
 
     `hidden` has one flag a cell; unpublished cells count as hidden whatever it says. `proven` (changed in place) marks
@@ -45,7 +43,7 @@ def audit(
     ]
     violations += _small_residuals(table, unknown, minimum)
     for part in _components(table, unknown, sensitive & unknown & ~proven, proven):
-        violations += _unproven(table, part, sensitive, minimum, proven)
+        violations += _unproven(part, sensitive, minimum, proven)
     return violations
 
 
@@ -54,7 +52,7 @@ def residuals(table: Table, unknown: Bools) -> tuple[Ints, Ints]:
     entries = table.entries
     chosen = ~entries.is_total & unknown[entries.cell] & ~table.is_slack[entries.cell]
     rows = len(table.relations)
-    sums = np.zeros(rows, dtype=np.int64)
+    sums: Ints = np.zeros(rows, dtype=np.int64)
     np.add.at(sums, entries.relation[chosen], table.counts[entries.cell[chosen]])
     return sums, np.bincount(entries.relation[chosen], minlength=rows)
 
@@ -69,7 +67,7 @@ def _small_residuals(table: Table, unknown: Bools, minimum: int) -> list[Violati
     small = (sums > 0) & (sums < minimum) & ~unknown_totals(table, unknown)
     # With slack among the unknown members the residual is not theirs alone: the bounds decide about those.
     entries = table.entries
-    with_slack = np.zeros(len(sums), dtype=bool)
+    with_slack: Bools = np.zeros(len(sums), dtype=bool)
     with_slack[entries.relation[table.is_slack[entries.cell]]] = True
     return [Violation("residual", -1, (at,)) for at in np.flatnonzero(small & ~with_slack).tolist()]
 
@@ -132,12 +130,10 @@ def _labels(matrix: csc_array) -> Ints:
     return labels
 
 
-def _unproven(
-    table: Table, part: _Component, sensitive: Bools, minimum: int, proven: Bools
-) -> list[Violation]:
+def _unproven(part: _Component, sensitive: Bools, minimum: int, proven: Bools) -> list[Violation]:
     """The violations of one component; marks what it proves."""
     open_ = sensitive[part.cells] & ~proven[part.cells]
-    may_be_zero = ~table.is_published[part.cells]
+    may_be_zero = part.least == 0
 
     def learn(witness: Ints) -> bool:
         safe = open_ & ((witness >= minimum) | (may_be_zero & (witness == 0)))
@@ -154,15 +150,15 @@ def _unproven(
             break
     violations = []
     for cell in np.flatnonzero(open_).tolist():
-        if open_[cell] and not _prove_one(part, cell, push * open_, bool(may_be_zero[cell]), minimum, learn):
+        if open_[cell] and not _prove_one(part, cell, push * open_, minimum, learn):
             binding = part.relations[_binding(part, cell)]
             violations.append(Violation("bounded", int(part.cells[cell]), tuple(binding.tolist())))
     return violations
 
 
-def _prove_one(part: _Component, cell: int, push: Ints, may_be_zero: bool, minimum: int, learn: Any) -> bool:
+def _prove_one(part: _Component, cell: int, push: Ints, minimum: int, learn: Any) -> bool:
     """Seek a witness for one cell, and let it prove as many others as it happens to."""
-    for goal in (0, minimum) if may_be_zero else (minimum,):
+    for goal in (minimum,) if part.least[cell] else (0, minimum):
         least, most = part.least.copy(), np.full(len(part.cells), part.most)
         if goal:
             least[cell] = goal
@@ -207,7 +203,8 @@ def _witness(part: _Component, push: Ints, least: Ints, most: Ints) -> Ints | No
         bounds=Bounds(least, most),
         constraints=LinearConstraint(part.matrix, part.shown, part.shown),
         # Any witness will do: a good one proves more cells at once, the best one is not worth the wait.
-        options={"time_limit": _SECONDS_PER_PROOF, "mip_rel_gap": _GAP},
+        # The limit is one of work, not of time, so that a busy machine withholds the same cells.
+        options={"node_limit": _NODES_PER_PROOF, "mip_rel_gap": _GAP},
     )
     return _whole(part, solution.x)
 

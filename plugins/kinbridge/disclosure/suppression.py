@@ -42,7 +42,7 @@ def suppress(table: Table, minimum: int = MINIMUM_CELL) -> Suppression:
     """
     primary = table.sensitive(minimum) & table.is_published
     work = _Work(table, minimum, primary.copy())
-    proven = np.zeros(len(table.ids), dtype=bool)
+    proven: Bools = np.zeros(len(table.ids), dtype=bool)
     work.mend()
     while violations := audit(table, work.hidden, minimum, proven):
         # Each round hides at least one more cell, so this ends.
@@ -80,15 +80,18 @@ class _Work:
         """Hide more until no single relation gives a sensitive or a protecting cell away."""
         while True:
             self._derive()
-            broken = self._suspects()
-            progress = False
-            for relation in broken:
-                while self._is_broken(relation):
-                    if not self._hide_one_of(relation):
-                        break
-                    progress = True
-            if not progress:
+            broken = [relation for relation in self._suspects() if self._is_broken(relation)]
+            # Relations with members left to hide come first: mending them often mends those that have only a total.
+            easy = [relation for relation in broken if self._shown(self.table.parts_of[relation][1])]
+            if sum(map(self._mend_one, easy)) == 0 and not any(map(self._mend_one, broken)):
                 return
+
+    def _mend_one(self, relation: int) -> bool:
+        """Hide cells until the relation is mended or nothing is left to hide; returns whether any was hidden."""
+        progress = False
+        while self._is_broken(relation) and self._hide_one_of(relation):
+            progress = True
+        return progress
 
     def loosen(self, violation: Violation) -> None:
         """Hide one more cell for what the audit found: of the relations that bind, else of the cell's, else around."""
@@ -135,7 +138,7 @@ class _Work:
         rows = len(self.table.relations)
         sums, _ = residuals(self.table, self.unknown)
         unknowns = np.bincount(entries.relation[self.unknown[entries.cell]], minlength=rows)
-        small = np.zeros(rows, dtype=bool)
+        small: Bools = np.zeros(rows, dtype=bool)
         at_risk = self.unknown & self.sensitive
         small[entries.relation[at_risk[entries.cell]]] = True
         tight = small & (sums < self.minimum + unknowns) & ~unknown_totals(self.table, self.unknown)
@@ -164,25 +167,24 @@ class _Work:
         return bool(self.published[cell] or self.sensitive[cell])
 
     def _hide_one_of(self, relation: int) -> bool:
-        """Hide the cheapest member that helps; the total if no member is left; else what makes a member known."""
+        """Hide the cheapest member that helps; else what makes an unpublished member known; else the total."""
         total, members = self.table.parts_of[relation]
-        if self._hide_cheapest(self._shown(members), relation):
-            return True
-        if self._hide_cheapest(self._shown([total])):
-            return True
-        return self._hide_cheapest(self._candidates(self._sources([relation])))
+        return (
+            self._hide_cheapest(self._shown(members), relation)
+            or self._hide_cheapest(self._candidates(self._sources(members)))
+            or self._hide_cheapest(self._shown([total]))
+            or self._hide_cheapest(self._candidates(self._sources([total])))
+        )
 
-    def _sources(self, relations: Iterable[int]) -> list[int]:
-        """The relations by which unpublished cells of these relations are known, and theirs, nearest first."""
+    def _sources(self, cells: Iterable[int]) -> list[int]:
+        """The relations by which these unpublished cells are known, and the cells of those, nearest first."""
         found: list[int] = []
-        reach = list(relations)
+        reach = list(cells)
         while reach:
-            at = reach.pop(0)
-            for cell in self._cells(at):
-                source = self.derived_by.get(cell)
-                if source is not None and source not in found:
-                    found.append(source)
-                    reach.append(source)
+            source = self.derived_by.get(reach.pop(0))
+            if source is not None and source not in found:
+                found.append(source)
+                reach += self._cells(source)
         return found
 
     def _candidates(self, relations: Iterable[int]) -> list[int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +20,8 @@ from kinbridge.errors import KinbridgeError
 MINIMUM_CELL = 11
 """The smallest count that may be shown besides zero (the cell size suppression policy of CMS: none of 1 to 10)."""
 
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+Ints: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Table:
         self._refuse_what_does_not_add_up()
 
     def _flags(self, cells: Iterable[Hashable]) -> Bools:
-        flags = np.zeros(len(self.ids), dtype=bool)
+        flags: Bools = np.zeros(len(self.ids), dtype=bool)
         flags[[self.position[cell] for cell in cells]] = True
         return flags
 
@@ -115,7 +116,7 @@ class Table:
             raise KinbridgeError("KB-M01", relation="none", problem="a count is negative")
         entries = self.entries
         signed = np.where(entries.is_total, -1, 1) * self.counts[entries.cell]
-        sums = np.zeros(len(self.relations), dtype=np.int64)
+        sums: Ints = np.zeros(len(self.relations), dtype=np.int64)
         np.add.at(sums, entries.relation, signed)
         for at in np.flatnonzero(sums)[:1].tolist():
             raise KinbridgeError("KB-M01", relation=at, problem="its members do not add up to its total")

@@ -179,8 +179,8 @@ def settled_periods(connection: Any, feeds: Iterable[str]) -> set[tuple[str, dat
         return set(cursor.fetchall())
 
 
-def seen_files(connection: Any, feed: str) -> set[tuple[str, int, datetime]]:
-    """Name, size and remote time of every file of the feed that the ledger knows."""
+def seen_files(connection: Any, feed: str, without: Iterable[int] = ()) -> set[tuple[str, int, datetime]]:
+    """Name, size and remote time of every file of the feed that the ledger knows, `without` these deliveries."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -192,8 +192,9 @@ def seen_files(connection: Any, feed: str) -> set[tuple[str, int, datetime]]:
             WHERE
                 feed = %s
                 AND remote_mtime IS NOT NULL
+                AND delivery_id <> ALL(%s::bigint [])
             """,
-            (feed,),
+            (feed, list(without)),
         )
         return set(cursor.fetchall())
 

@@ -14,8 +14,6 @@ import duckdb
 
 from kinbridge.linkage.model import Model
 
-NARROWEST = 3.0
-
 
 def rule_name(columns: Sequence[str]) -> str:
     """The name of a blocking rule, as it stands beside an edge."""
@@ -36,30 +34,37 @@ def find_candidates(connection: duckdb.DuckDBPyConnection, model: Model, records
         left_out -= pairs
         parts.append(_pairs_sql(number, columns, size))
     union = "\nUNION ALL\n".join(parts) or "SELECT 0 AS match_key, 0 AS join_key_l, 0 AS join_key_r WHERE false"
-    # Ids of sources that never list a person twice are not compared with each other.
-    single = [source for source, word in model.duplicates_by_source.items() if word == "none"]
-    known = "l.source NOT IN" if model.duplicates_default != "none" else "l.source IN"
-    others = [source for source, word in model.duplicates_by_source.items() if word != "none"]
-    listed = single if model.duplicates_default != "none" else others
-    names = ", ".join(f"'{source}'" for source in listed) or "''"
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE candidate AS
         SELECT
-            min(pair.match_key)::VARCHAR AS match_key,
-            pair.join_key_l,
-            pair.join_key_r
-        FROM ({union}) AS pair
-        INNER JOIN cleaned AS l ON l.record = pair.join_key_l
-        INNER JOIN cleaned AS r ON r.record = pair.join_key_r
-        WHERE l.source <> r.source OR {known} ({names})
-        GROUP BY pair.join_key_l, pair.join_key_r
+            min(match_key)::VARCHAR AS match_key,
+            join_key_l,
+            join_key_r
+        FROM ({union})
+        GROUP BY join_key_l, join_key_r
         """
     )
+    _leave_out_single_sources(connection, model)
     counted = connection.execute(
         "SELECT match_key::INTEGER AS rule, count(*) FROM candidate GROUP BY rule ORDER BY rule"
     ).fetchall()
     return {rule_name(model.blocking[number]): int(count) for number, count in counted}
+
+
+def _leave_out_single_sources(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Ids of a source that never lists a person twice are not compared with each other."""
+    sources = connection.execute("SELECT DISTINCT source FROM cleaned").fetchall()
+    for (source,) in sources:
+        if model.duplicates(source) == "none":
+            connection.execute(
+                """
+                DELETE FROM candidate
+                USING cleaned AS l, cleaned AS r
+                WHERE l.record = join_key_l AND r.record = join_key_r AND l.source = ? AND r.source = ?
+                """,
+                [source, source],
+            )
 
 
 def _block_size(

@@ -42,7 +42,7 @@ CLEANED_COLUMNS = frozenset(
         "record source source_person_id first_name first_initial first_forms first_root first_sound middle_name"
         " middle_initial last_name last_parts last_sound both_names generation birth_date birth_digits birth_year"
         " birth_month birth_day birth_key sex ssn ssn_end email email_name phone house_number street address city"
-        " postal_code kin self"
+        " postal_code family kin self"
     ).split()
 )
 
@@ -62,9 +62,7 @@ def clean(connection: duckdb.DuckDBPyConnection, records: pa.Table | duckdb.Duck
         for name in INPUT_COLUMNS
     ]
     # Empty text is "not known", whatever the column.
-    blanks = [
-        name if name == "birth_date" else f"nullif(trim({name}), '') AS {name}" for name in INPUT_COLUMNS
-    ]
+    blanks = [name if name == "birth_date" else f"nullif(trim({name}), '') AS {name}" for name in INPUT_COLUMNS]
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW source_record AS SELECT {', '.join(blanks)}"
         f" FROM (SELECT {', '.join(columns)} FROM given_record)"

@@ -259,6 +259,7 @@ SELECT
     house_number || ' ' || street AS address,
     city,
     postal_code,
+    family_key AS family,
     CASE WHEN len(kin.kin) > 0 THEN kin.kin END AS kin,
     first_root || strftime(birth_date, ' %Y-%m-%d') AS self
 FROM identified

@@ -236,9 +236,7 @@ def _entry_problems(
         yield document.problem("KB-C40", f"the field {name!r} is not known", *where, name)
     for name, kind in fields.items():
         if not isinstance(entry.get(name), kind):
-            yield document.problem(
-                "KB-C40", f"the field {name!r} is absent or not a {kind.__name__}", *where, name
-            )
+            yield document.problem("KB-C40", f"the field {name!r} is absent or not a {kind.__name__}", *where, name)
 
 
 def _number_problems(document: Document) -> Iterator[Problem]:
@@ -260,9 +258,7 @@ def _duplicates_problems(document: Document) -> Iterator[Problem]:
     words |= {("sources", source): word for source, word in (declared.get("sources") or {}).items()}
     for where, word in words.items():
         if word not in DUPLICATES:
-            yield document.problem(
-                "KB-C42", f"duplicates must be one of {', '.join(DUPLICATES)}", "duplicates", *where
-            )
+            yield document.problem("KB-C42", f"duplicates must be one of {', '.join(DUPLICATES)}", "duplicates", *where)
 
 
 def _placeholder_problems(document: Document) -> Iterator[Problem]:

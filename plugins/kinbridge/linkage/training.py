@@ -133,8 +133,7 @@ def share_of_matches(connection: duckdb.DuckDBPyConnection, model: Model, record
 def _is_filled(connection: duckdb.DuckDBPyConnection, comparison: Comparison, model: Model) -> bool:
     """Whether some column of a comparison has enough values, and more than one."""
     tests = " OR ".join(
-        f"(count({name}) >= {model.limits['filled']} * count(*) AND count({name}) > 1"
-        f" AND count(DISTINCT {name}) > 1)"
+        f"(count({name}) >= {model.limits['filled']} * count(*) AND count({name}) > 1 AND count(DISTINCT {name}) > 1)"
         for name in comparison.needs
     )
     [(filled,)] = connection.execute(f"SELECT coalesce({tests}, false) FROM cleaned").fetchall()

@@ -81,6 +81,8 @@ def load(cursor: Any, plan: LoadPlan) -> Fates:
     for referred in plan.referred_columns:
         _keep_reference_keys(cursor, plan, referred)
     fates = _fates(cursor, plan)
+    # The landing tables can be dropped only when nothing of this session looks at them.
+    cursor.execute("DROP VIEW source")
     cursor.execute(
         "INSERT INTO ledger.load (delivery_id, targets) VALUES (%s, %s)", (plan.delivery_id, Json(targets))
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from airflow.sdk import Connection
 
 from kinbridge.delivery.endpoint import SftpEndpoint
@@ -41,6 +43,6 @@ def sftp(partner: str) -> SftpEndpoint:
         port=found.port or 22,
         user=found.login,
         host_key=extra["host_key"],
-        key_file=extra.get("key_file"),
+        key_file=Path(extra["key_file"]) if extra.get("key_file") else None,
         private_key=extra.get("private_key"),
     )

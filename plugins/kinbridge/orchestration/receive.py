@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, get_parsing_context, task, task_group
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, get_parsing_context, task, task_group
 from airflow.sdk.exceptions import AirflowSkipException
-from airflow.timetables.assets import AssetOrTimeSchedule
 
 from kinbridge.contract.model import Feed
 from kinbridge.contract.odcs import contract_paths, feed_of, read_feed
@@ -72,14 +71,14 @@ def _collect(feed: Feed) -> Any:
     @guarded(f"collecting {feed.id}")
     def collect() -> list[int]:
         today = datetime.now(UTC).date()
-        permit = gate(feed.id, today)
+        permit = gate(warehouse(PIPELINE), feed.id, today)
         return collect_feed(warehouse(PIPELINE), sftp(feed.partner), feed_of(feed.id), permit, datetime.now(UTC))
 
     return collect
 
 
 def _delivery_steps(feed: Feed) -> Any:
-    @task(doc_md="Authorised columns, as text, by COPY.", map_index_template="delivery {{ task.op_kwargs['delivery_id'] }}")
+    @task(doc_md="Authorised columns, as text, by COPY.")
     @guarded(f"staging {feed.id}")
     def stage(delivery_id: int) -> int:
         stage_delivery(warehouse(PIPELINE), delivery_id, datetime.now(UTC).date())

@@ -8,6 +8,7 @@ from datetime import datetime
 from kinbridge.errors import catalogue
 from kinbridge.ledger.deliveries import get, set_state
 from kinbridge.ledger.events import record_event
+from kinbridge.ledger.states import State
 from kinbridge.receive.work import work_on
 from kinbridge.warehouse.connection import Dsn, transaction
 
@@ -27,7 +28,7 @@ def hold_of(dsn: Dsn, delivery_id: int) -> Hold | None:
     """The facts to decide on, or None when the delivery does not wait for anybody."""
     with transaction(dsn) as connection, connection.cursor() as cursor:
         delivery = get(connection, delivery_id)
-        if delivery.state != "held":
+        if delivery.state is not State.HELD:
             return None
         work = work_on(connection, delivery_id)
         cursor.execute("SELECT source_rows FROM ledger.account WHERE delivery_id = %s", (delivery_id,))
@@ -86,6 +87,6 @@ def record_decision(dsn: Dsn, delivery_id: int, choice: str, decided_by: str, de
         if cursor.rowcount:
             record_event(connection, delivery_id, decided_by, "decided", {"outcome": outcome})
             if outcome == "approved":
-                set_state(connection, delivery_id, "approved", None, decided_by)
+                set_state(connection, delivery_id, State.APPROVED, None, decided_by)
         cursor.execute("SELECT outcome FROM ledger.decision WHERE delivery_id = %s", (delivery_id,))
         return str(cursor.fetchone()[0])

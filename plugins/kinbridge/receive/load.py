@@ -9,15 +9,15 @@ from typing import Any
 
 from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.accounts import Account, read, write
-from kinbridge.ledger.deliveries import set_state
+from kinbridge.ledger.deliveries import forget_landed, set_state
 from kinbridge.ledger.events import record_event
+from kinbridge.ledger.states import State
 from kinbridge.load.load import Fates, load, reject
 from kinbridge.receive.validate import validate_delivery
 from kinbridge.receive.work import Work, work_on
 from kinbridge.warehouse.connection import Dsn, transaction
 
 ACTOR = "receive.load"
-SETTLED = frozenset({"accepted", "accepted_with_findings", "partly_accepted", "refused", "duplicate"})
 
 
 def load_delivery(dsn: Dsn, delivery_id: int, today: date) -> Account | None:
@@ -31,16 +31,17 @@ def load_delivery(dsn: Dsn, delivery_id: int, today: date) -> Account | None:
     with transaction(dsn) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT state FROM ledger.delivery WHERE delivery_id = %s FOR UPDATE", (delivery_id,))
         work = work_on(connection, delivery_id)
-        if work.delivery.state in SETTLED:
-            return read(connection, delivery_id) if work.delivery.state != "refused" else None
+        if work.delivery.state.settled:
+            return read(connection, delivery_id) if work.delivery.state is not State.REFUSED else None
         # Loads of one feed come one after the other: each compares with what the one before left.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"load {work.feed.id}",))
         rejected = _rejected(cursor, delivery_id)
-        if work.delivery.state == "held" and not rejected:
+        if work.delivery.state is State.HELD and not rejected:
             raise KinbridgeError("KB-L05", feed=work.feed.id, delivery=delivery_id)
         fates = _reject(connection, cursor, work) if rejected else load(cursor, work.load_plan())
         account = _settle(connection, cursor, work, fates, rejected)
         cursor.execute(work.landing.drop())
+        forget_landed(connection, delivery_id)
     _forget_file(work)
     return None if rejected else account
 
@@ -49,7 +50,7 @@ def _landed(dsn: Dsn, delivery_id: int) -> bool:
     """Whether the landing table still holds what was staged (a crash of Postgres empties unlogged tables)."""
     with transaction(dsn) as connection, connection.cursor() as cursor:
         work = work_on(connection, delivery_id)
-        if work.delivery.state in SETTLED:
+        if work.delivery.state.settled:
             return True
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (work.landing.table,))
         if not cursor.fetchone()[0]:
@@ -85,12 +86,12 @@ def _settle(connection: Any, cursor: Any, work: Work, fates: Fates, rejected: bo
     cursor.execute("SELECT count(*) FROM ledger.rule_result WHERE delivery_id = %s AND found > 0", (delivery_id,))
     findings = int(cursor.fetchone()[0])
     if rejected:
-        state = "refused"
+        state = State.REFUSED
     elif fates.quarantined:
-        state = "partly_accepted"
+        state = State.PARTLY_ACCEPTED
     else:
-        state = "accepted_with_findings" if findings else "accepted"
-    record_event(connection, delivery_id, ACTOR, "settled", {"state": state})
+        state = State.ACCEPTED_WITH_FINDINGS if findings else State.ACCEPTED
+    record_event(connection, delivery_id, ACTOR, "settled", {"state": state.value})
     set_state(connection, delivery_id, state, None, ACTOR)
     return account
 

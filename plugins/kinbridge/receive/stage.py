@@ -12,12 +12,13 @@ from kinbridge.contract.odcs import feed_of
 from kinbridge.ledger.accounts import Account, write
 from kinbridge.ledger.deliveries import get, set_state
 from kinbridge.ledger.events import record_event
+from kinbridge.ledger.states import State
 from kinbridge.staging.stage import stage
 from kinbridge.warehouse.connection import Dsn, transaction
 
 ACTOR = "receive.stage"
 # States in which staging (again) can still change anything.
-OPEN = frozenset({"collected", "staged", "validated", "held"})
+OPEN = frozenset({State.COLLECTED, State.STAGED, State.VALIDATED, State.HELD})
 
 
 def stage_delivery(dsn: Dsn, delivery_id: int, today: date) -> int:
@@ -37,5 +38,5 @@ def stage_delivery(dsn: Dsn, delivery_id: int, today: date) -> int:
         write(connection, Account(delivery_id, source_rows=staged.rows, undecided=staged.rows))
         facts = {**asdict(staged), "columns": [c.name for c in columns], "agreement": granted.agreement_id}
         record_event(connection, delivery_id, ACTOR, "staged", facts)
-        set_state(connection, delivery_id, "staged", None, ACTOR)
+        set_state(connection, delivery_id, State.STAGED, None, ACTOR)
         return staged.rows

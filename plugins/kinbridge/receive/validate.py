@@ -8,10 +8,11 @@ from typing import Any
 
 from psycopg2.extras import execute_values
 
-from kinbridge.contract.model import CODES, Kind, Rule
+from kinbridge.contract.model import CODES
 from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.deliveries import set_state
 from kinbridge.ledger.events import latest_facts, record_event
+from kinbridge.ledger.states import State
 from kinbridge.receive.stage import OPEN, stage_delivery
 from kinbridge.receive.work import Work, work_on
 from kinbridge.validation.documents import keep_result
@@ -54,7 +55,7 @@ def validate_delivery(dsn: Dsn, delivery_id: int, today: date) -> Verdict | None
             "validated",
             {"rows": verdict.source_rows, "bad_rows": verdict.bad_rows, "held_by": list(verdict.held_by)},
         )
-        state = "held" if verdict.held_by else "validated"
+        state = State.HELD if verdict.held_by else State.VALIDATED
         set_state(connection, delivery_id, state, ", ".join(verdict.held_by) or None, ACTOR)
     keep_result(work.feed, delivery_id, outcome.result)
     return verdict
@@ -131,13 +132,3 @@ def _write_results(cursor: Any, work: Work, counts: dict[str, int], gx: dict[str
         ],
     )
 
-
-def expected_text(rule: Rule) -> str:
-    """What the rule expects, in words for a receipt; declarations only, never data."""
-    match rule.kind:
-        case Kind.RANGE | Kind.ROW_COUNT:
-            return f"{rule.minimum or '…'} to {rule.maximum or '…'}".replace("asOf", "the end of the period")
-        case Kind.REFERENCE if rule.reference:
-            return rule.reference.feed
-        case _:
-            return ""

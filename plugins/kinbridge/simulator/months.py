@@ -11,6 +11,8 @@ from datetime import date
 
 import numpy as np
 
+from kinbridge.simulator.arrays import Array
+
 # Stands for "not ended yet": later than any day of a simulation, so that comparisons need no special case.
 FOREVER = np.datetime64("2200-01-01", "D")
 DAY = np.timedelta64(1, "D")
@@ -51,18 +53,18 @@ def stream(seed: int, stage: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(stage.encode())])
 
 
-def days_after(base: np.ndarray, days: np.ndarray) -> np.ndarray:
+def days_after(base: Array, days: Array) -> Array:
     """`base` plus whole `days` (any number array; fractions are cut)."""
     return base + np.asarray(days).astype("int64").astype("timedelta64[D]")
 
 
-def day_between(rng: np.random.Generator, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def day_between(rng: np.random.Generator, low: Array, high: Array) -> Array:
     """One random day per element from `low` to `high`, both included; `low` where the span is empty."""
     span = np.maximum((high - low).astype("int64"), 0)
     return days_after(low, np.floor(rng.random(len(span)) * (span + 1)))
 
 
-def birthday(birth: np.ndarray, years: int) -> np.ndarray:
+def birthday(birth: Array, years: int) -> Array:
     """The day on which a person turns `years`; 29 February counts as 1 March in common years."""
     month = birth.astype("datetime64[M]")
     return (month + 12 * years).astype("datetime64[D]") + (birth - month.astype("datetime64[D]"))

@@ -14,6 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kinbridge.simulator.arrays import Array
+
 FOLDER = Path(__file__).resolve().parent
 CULTURES = ("english", "black", "hispanic", "somali", "vietnamese", "arabic", "asian", "native", "pacific")
 # How much of a culture's names comes from the English pool: (first names, last names).
@@ -25,26 +27,26 @@ _WIDTH = 48
 
 
 @lru_cache(maxsize=1)
-def _pool() -> dict[tuple[str, str, str], tuple[np.ndarray, np.ndarray]]:
+def _pool() -> dict[tuple[str, str, str], tuple[Array, Array]]:
     rows = pd.read_csv(FOLDER / "name_pool.csv", dtype={"rank": "int64"}, keep_default_na=False)
     pool = {}
     for (kind, culture, sex), group in rows.groupby(["kind", "culture", "sex"]):
-        skew = _SKEW_VIETNAMESE_LAST if (kind, culture) == ("last", "vietnamese") else _SKEW[kind]
+        skew = _SKEW_VIETNAMESE_LAST if (kind, culture) == ("last", "vietnamese") else _SKEW[str(kind)]
         weight = group["rank"].to_numpy().astype(float) ** -skew
-        pool[kind, culture, sex] = (group["name"].to_numpy(dtype=object), weight / weight.sum())
+        pool[str(kind), str(culture), str(sex)] = (group["name"].to_numpy(dtype=object), weight / weight.sum())
     # Somali names are a chain of given names: a father's and a grandfather's name follow the child's own.
     pool["last", "somali", ""] = pool["first", "somali", "M"]
     return pool
 
 
-def _pick(rng: np.random.Generator, key: tuple[str, str, str], size: int) -> np.ndarray:
+def _pick(rng: np.random.Generator, key: tuple[str, str, str], size: int) -> Array:
     names, weights = _pool()[key]
     return names[rng.choice(len(names), size=size, p=weights)]
 
 
-def draw(rng: np.random.Generator, kind: str, culture: np.ndarray, sex: np.ndarray | None = None) -> np.ndarray:
+def draw(rng: np.random.Generator, kind: str, culture: Array, sex: Array | None = None) -> Array:
     """One `first` or `last` name per element; `culture` indexes `CULTURES`, `sex` is `F` or `M` (first names)."""
-    names = np.full(len(culture), "", dtype=object)
+    names: Array = np.full(len(culture), "", dtype=object)
     sexes = ("F", "M") if sex is not None else ("",)
     for number, name in enumerate(CULTURES):
         share = _ENGLISH_SHARE.get(name, (0.0, 0.0))[kind == "last"]
@@ -56,9 +58,9 @@ def draw(rng: np.random.Generator, kind: str, culture: np.ndarray, sex: np.ndarr
     return names
 
 
-def draw_vietnamese_middle(rng: np.random.Generator, sex: np.ndarray) -> np.ndarray:
+def draw_vietnamese_middle(rng: np.random.Generator, sex: Array) -> Array:
     """A Vietnamese middle name per element."""
-    names = np.full(len(sex), "", dtype=object)
+    names: Array = np.full(len(sex), "", dtype=object)
     for one in ("F", "M"):
         chosen = np.flatnonzero(sex == one)
         names[chosen] = _pick(rng, ("middle", "vietnamese", one), len(chosen))
@@ -71,13 +73,13 @@ def _nicknames() -> pd.Series:
     return rows.set_index("name")["nickname"]
 
 
-def nickname(first: np.ndarray) -> np.ndarray:
+def nickname(first: Array) -> Array:
     """A usual nickname for each first name; the name itself where it has none."""
     found = pd.Series(first, dtype=object).map(_nicknames())
     return np.where(found.isna(), first, found).astype(object)
 
 
-def without_accents(values: np.ndarray) -> np.ndarray:
+def without_accents(values: Array) -> Array:
     """The names in plain letters: `Nguyễn` becomes `Nguyen`."""
     text = pc.utf8_normalize(pa.array(values, type=pa.string()), form="NFKD")
     text = pc.replace_substring_regex(text, pattern=r"\p{M}", replacement="")
@@ -85,14 +87,14 @@ def without_accents(values: np.ndarray) -> np.ndarray:
     return np.asarray(text.to_numpy(zero_copy_only=False), dtype=object)
 
 
-def slug(values: np.ndarray) -> np.ndarray:
+def slug(values: Array) -> Array:
     """The names as an e-mail address spells them: lower-case letters a to z only."""
     text = pc.utf8_lower(pa.array(without_accents(values), type=pa.string()))
     text = pc.replace_substring_regex(text, pattern="[^a-z]", replacement="")
     return np.asarray(text.to_numpy(zero_copy_only=False), dtype=object)
 
 
-def typo(rng: np.random.Generator, values: np.ndarray) -> np.ndarray:
+def typo(rng: np.random.Generator, values: Array) -> Array:
     """Each name with one slip of the keyboard: letters swapped, dropped, doubled or replaced. The first letter stays.
 
     Works on a matrix of code points, so that the time does not depend on a Python loop. A slip may leave a name as it

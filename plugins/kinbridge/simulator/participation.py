@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from kinbridge.simulator.arrays import Array
 from kinbridge.simulator.months import DAY, FOREVER, Months, day_between, days_after
 from kinbridge.simulator.population import Population
 
 # Shares of families that are ever covered: by low income (no, yes).
 _MEDICAID = (0.10, 0.92)
-_SNAP_WITH_MEDICAID = (0.12, 0.70)
+_SNAP_WITH_MEDICAID = (0.12, 0.64)
 _SNAP_WITHOUT = (0.02, 0.15)
 _ENTRIES_PER_MONTH = 0.022
 _EXITS_PER_MONTH = 0.02
@@ -18,14 +19,12 @@ _RETURNS = 0.35
 _HISTORY_MONTHS = 48
 
 
-def coverage(
-    rng: np.random.Generator, population: Population, months: Months
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def coverage(rng: np.random.Generator, population: Population, months: Months) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The Medicaid and the SNAP spells: person, family, begin, end (`FOREVER` while it lasts).
 
     Spells of a person never touch or overlap. A child's spell begins at birth at the earliest.
     """
-    low = population.families["low_income"].to_numpy().astype(int)
+    low: Array = population.families["low_income"].to_numpy().astype(int)
     families = len(low)
     medicaid = rng.random(families) < np.array(_MEDICAID)[low]
     given = np.where(medicaid, np.array(_SNAP_WITH_MEDICAID)[low], np.array(_SNAP_WITHOUT)[low])
@@ -42,15 +41,15 @@ def coverage(
     )
 
 
-def _family_spells(rng: np.random.Generator, covered: np.ndarray, months: Months) -> list[pd.DataFrame]:
+def _family_spells(rng: np.random.Generator, covered: Array, months: Months) -> list[pd.DataFrame]:
     """Up to two spells per family, each as a frame indexed by family with begin and end."""
     family = np.flatnonzero(covered)
     size = len(family)
     enters = rng.random(size) < min(0.4, _ENTRIES_PER_MONTH * months.count)
     first = np.datetime64(months.start, "M")
-    offset = np.where(
-        enters, rng.integers(0, months.count, size), -rng.integers(1, _HISTORY_MONTHS, size)
-    ).astype("timedelta64[M]")
+    offset = np.where(enters, rng.integers(0, months.count, size), -rng.integers(1, _HISTORY_MONTHS, size)).astype(
+        "timedelta64[M]"
+    )
     begin = (first + offset).astype("datetime64[D]")
     begin = days_after(begin, np.where(rng.random(size) < 0.2, rng.integers(1, 28, size), 0))
     # Exits before the first month would not show in any file, so time to the exit runs from the start.
@@ -67,7 +66,7 @@ def _family_spells(rng: np.random.Generator, covered: np.ndarray, months: Months
     return [one, two]
 
 
-def _end_day(rng: np.random.Generator, month: np.ndarray, begin: np.ndarray) -> np.ndarray:
+def _end_day(rng: np.random.Generator, month: Array, begin: Array) -> Array:
     """The last day of `month`, or (one in five) a day within it; never before `begin`, `FOREVER` when far off."""
     last = (month + 1).astype("datetime64[D]") - DAY
     first = np.maximum(month.astype("datetime64[D]"), begin)
@@ -75,7 +74,7 @@ def _end_day(rng: np.random.Generator, month: np.ndarray, begin: np.ndarray) -> 
     return np.where(end > FOREVER, FOREVER, end).astype("datetime64[D]")
 
 
-def _member_spells(population: Population, spells: list[pd.DataFrame], members: np.ndarray) -> pd.DataFrame:
+def _member_spells(population: Population, spells: list[pd.DataFrame], members: Array) -> pd.DataFrame:
     people = population.people
     person = np.flatnonzero(members)
     who = pd.DataFrame(
@@ -91,6 +90,6 @@ def _member_spells(population: Population, spells: list[pd.DataFrame], members: 
     return kept.sort_values(["person", "begin"], ignore_index=True)
 
 
-def days_of(frame: pd.DataFrame, column: str) -> np.ndarray:
+def days_of(frame: pd.DataFrame, column: str) -> Array:
     """A date column as numpy days (pandas itself keeps seconds)."""
     return frame[column].to_numpy().astype("datetime64[D]")

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from kinbridge.simulator.arrays import Array
 from kinbridge.simulator.months import FOREVER, Months, day_between
 from kinbridge.simulator.names import FOLDER
 
@@ -33,18 +34,18 @@ class Residence:
     families x 2, the days from which the second and third address hold.
     """
 
-    street: np.ndarray
-    unit: np.ndarray
-    place: np.ndarray
-    address: np.ndarray
-    moved: np.ndarray
+    street: Array
+    unit: Array
+    place: Array
+    address: Array
+    moved: Array
 
-    def at(self, family: np.ndarray, day: np.ndarray) -> np.ndarray:
+    def at(self, family: Array, day: Array) -> Array:
         """The address of each family on a day."""
         era = (day >= self.moved[family, 0]).astype(int) + (day >= self.moved[family, 1])
         return self.address[family, era]
 
-    def county(self, address: np.ndarray) -> np.ndarray:
+    def county(self, address: Array) -> Array:
         """County FIPS code of each address."""
         return places()["county_fips"].to_numpy(dtype=object)[self.place[address]]
 
@@ -69,7 +70,7 @@ def settle(rng: np.random.Generator, families: int, months: Months) -> Residence
     return Residence(street, unit, place.ravel(), address, moved)
 
 
-def _places_of(rng: np.random.Generator, families: int) -> np.ndarray:
+def _places_of(rng: np.random.Generator, families: int) -> Array:
     weight = places()["weight"].astype(float).to_numpy()
     weight = weight / weight.sum()
     counties = weight.reshape(-1, _CITIES_PER_COUNTY)
@@ -82,7 +83,7 @@ def _places_of(rng: np.random.Generator, families: int) -> np.ndarray:
     return place
 
 
-def _streets(rng: np.random.Generator, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _streets(rng: np.random.Generator, place: Array) -> tuple[Array, Array]:
     names = pd.read_csv(FOLDER / "streets.csv")["street"].to_numpy(dtype=object)
     count = place.size
     number = rng.integers(1, 2000, count)

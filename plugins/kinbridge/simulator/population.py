@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from kinbridge.simulator.arrays import Array
 from kinbridge.simulator.months import Months, birthday, days_after
 from kinbridge.simulator.names import CULTURES, draw, draw_vietnamese_middle, slug
 
@@ -53,7 +54,7 @@ class Population:
     families: pd.DataFrame
     children: int
 
-    def last_name(self, person: np.ndarray, month: np.ndarray | int) -> np.ndarray:
+    def last_name(self, person: Array, month: Array | int) -> Array:
         """The true last name of each person in a month of the simulation."""
         changes = self.people["changes_month"].to_numpy()[person]
         new = self.people["new_last"].to_numpy(dtype=object)[person]
@@ -69,9 +70,9 @@ def populate(rng: np.random.Generator, families: int, months: Months) -> Populat
             "low_income": rng.random(families) < _LOW_INCOME,
             "phone": _phones(rng, families),
             "language": _languages(rng, culture),
-            "race": np.where(
-                rng.random(families) < 0.05, MULTIRACIAL, np.array(_RACES, dtype=object)[culture]
-            ).astype(object),
+            "race": np.where(rng.random(families) < 0.05, MULTIRACIAL, np.array(_RACES, dtype=object)[culture]).astype(
+                object
+            ),
         }
     )
     children = _children(rng, families, months)
@@ -80,7 +81,7 @@ def populate(rng: np.random.Generator, families: int, months: Months) -> Populat
     people = pd.concat([children, adults], ignore_index=True)
     _name_people(rng, people, homes)
     _change_names(rng, people, homes, months)
-    serial = np.arange(len(people), dtype=np.int64) + int(rng.integers(0, _SSN_SPAN))
+    serial: Array = np.arange(len(people), dtype=np.int64) + int(rng.integers(0, _SSN_SPAN))
     step = int(rng.integers(_SSN_SPAN // 3, _SSN_SPAN // 2))
     people["ssn"] = _SSN_BASE + serial * step % _SSN_SPAN
     number = rng.permutation(len(people)).astype(str).astype(object)
@@ -88,16 +89,22 @@ def populate(rng: np.random.Generator, families: int, months: Months) -> Populat
     people["email"] = handle + number + "@example.org"
     for column in ("race", "language"):
         people[column] = homes[column].to_numpy(dtype=object)[people["family"]]
-    return Population(people, homes, len(children))
+    return Population(_as_objects(people), _as_objects(homes), len(children))
 
 
-def _phones(rng: np.random.Generator, families: int) -> np.ndarray:
+def _as_objects(frame: pd.DataFrame) -> pd.DataFrame:
+    """Text as Python strings: these columns are read as numpy arrays again and again."""
+    kept = {name: object for name in frame.columns if pd.api.types.is_string_dtype(frame[name].dtype)}
+    return frame.astype(kept)
+
+
+def _phones(rng: np.random.Generator, families: int) -> Array:
     number = rng.permutation(families)
     return _AREAS[number // 100 % len(_AREAS)] * 10_000_000 + 5_550_100 + number % 100
 
 
-def _languages(rng: np.random.Generator, culture: np.ndarray) -> np.ndarray:
-    language = np.full(len(culture), "eng", dtype=object)
+def _languages(rng: np.random.Generator, culture: Array) -> Array:
+    language: Array = np.full(len(culture), "eng", dtype=object)
     for name, (code, share) in _LANGUAGES.items():
         language[(culture == CULTURES.index(name)) & (rng.random(len(culture)) < share)] = code
     other = (culture == CULTURES.index("asian")) & (rng.random(len(culture)) < 0.4)
@@ -106,7 +113,7 @@ def _languages(rng: np.random.Generator, culture: np.ndarray) -> np.ndarray:
 
 def _children(rng: np.random.Generator, families: int, months: Months) -> pd.DataFrame:
     count = 1 + rng.choice(len(_CHILDREN), size=families, p=_CHILDREN)
-    family = np.repeat(np.arange(families), count)
+    family: Array = np.repeat(np.arange(families), count)
     position = np.arange(len(family)) - np.repeat(np.cumsum(count) - count, count)
     twin = rng.random(len(family)) < _TWINS
     gap = np.where(twin, 0, np.floor(330 + rng.gamma(2, 260, len(family))))
@@ -117,14 +124,15 @@ def _children(rng: np.random.Generator, families: int, months: Months) -> pd.Dat
     birth = days_after(youngest[family], -before)
     frame = pd.DataFrame({"family": family, "child": True, "position": position, "birth": birth})
     frame["sex"] = np.where(rng.random(len(family)) < 0.51, "M", "F").astype(object)
-    return frame[birth >= birthday(months.first, -_OLDEST_YEARS)].reset_index(drop=True)
+    young: pd.DataFrame = frame[birth >= birthday(months.first, -_OLDEST_YEARS)]
+    return young.reset_index(drop=True)
 
 
 def _caregivers(rng: np.random.Generator, families: int, children: pd.DataFrame) -> pd.DataFrame:
     count = 1 + (rng.random(families) < 0.58)
-    family = np.repeat(np.arange(families), count)
+    family: Array = np.repeat(np.arange(families), count)
     position = np.arange(len(family)) - np.repeat(np.cumsum(count) - count, count)
-    oldest = children.groupby("family")["birth"].min().to_numpy().astype("datetime64[D]")[family]
+    oldest: Array = children.groupby("family")["birth"].min().to_numpy().astype("datetime64[D]")[family]
     age = np.minimum(17 + rng.gamma(3, 2.8, len(family)) + position * rng.gamma(2, 1.0, len(family)), 46)
     female = np.where(position == 0, rng.random(len(family)) < 0.93, rng.random(len(family)) < 0.06)
     return pd.DataFrame(
@@ -173,7 +181,7 @@ def _name_people(rng: np.random.Generator, people: pd.DataFrame, homes: pd.DataF
     people["middle"] = np.where(rng.random(len(people)) < 0.12, "", middle)
 
 
-def _surnames(rng: np.random.Generator, culture: np.ndarray, married: np.ndarray) -> dict[str, np.ndarray]:
+def _surnames(rng: np.random.Generator, culture: Array, married: Array) -> dict[str, Array]:
     """Per family: the father's, the mother's (maiden and present), the children's and the other parent's surname."""
     size = len(culture)
     father, maiden = draw(rng, "last", culture), draw(rng, "last", culture)
@@ -205,11 +213,10 @@ def _change_names(rng: np.random.Generator, people: pd.DataFrame, homes: pd.Data
     month = rng.integers(0, months.count, families)
     marries = ~homes["married"].to_numpy() & (rng.random(families) < min(0.3, 0.004 * months.count))
     renames = ~marries & (rng.random(families) < min(0.3, 0.002 * months.count))
-    partner_last = np.full(families, "", dtype=object)
+    partner_last: Array = np.full(families, "", dtype=object)
     second = ~child & (people["position"].to_numpy() == 1)
     partner_last[family[second]] = last[second]
     bride = ~child & (people["position"].to_numpy() == 0) & marries[family] & (partner_last[family] != "")
     new = np.where(bride, partner_last[family], np.where(child & renames[family], other, last))
     people["new_last"] = new
     people["changes_month"] = np.where(new != last, month[family], -1)
-

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
-from kinbridge.simulator.months import DAY, Months, birthday, day_between, days_after
+from kinbridge.simulator.arrays import Array
+from kinbridge.simulator.months import Months, birthday, day_between, days_after
 from kinbridge.simulator.participation import days_of
 from kinbridge.simulator.population import Population
 from kinbridge.simulator.services import HomeVisiting
 
 # Programs outside this system, with the share of enrolled children referred to each in a month.
 _ELSEWHERE = {"WIC": 0.015, "MENTAL_HEALTH": 0.01, "HOUSING": 0.008}
-_IN_VAIN = {"EI": 0.01, "SNAP": 0.03, "MEDICAID": 0.03}
+_IN_VAIN = {"EI": 0.012, "SNAP": 0.05, "MEDICAID": 0.05}
+
+
+@dataclass(frozen=True)
+class _Lead:
+    """How referrals run ahead of the day in column `anchor`: by `least` to `most` days, for a share of the spells."""
+
+    program: str
+    anchor: str
+    least: int
+    most: int
+    share: float
+
+
+_LEADS = (
+    _Lead("EI", "referral", 0, 7, 1.0),
+    _Lead("SNAP", "begin", 4, 40, 0.7),
+    _Lead("MEDICAID", "begin", 4, 40, 0.7),
+)
 
 
 def referrals(
@@ -27,70 +48,65 @@ def referrals(
     `spells` has for EI, SNAP and MEDICAID the person and the begin and end of service (NaT begins are left out).
     A child is referred only while enrolled, and only to a program that does not serve it on that day.
     """
-    made = [
-        _before_a_service(rng, visiting.rows, spells["EI"], months, 0, 7, 1.0, "EI", "referral"),
-        _before_a_service(rng, visiting.rows, spells["SNAP"], months, 4, 40, 0.7, "SNAP", "begin"),
-        _before_a_service(rng, visiting.rows, spells["MEDICAID"], months, 4, 40, 0.7, "MEDICAID", "begin"),
-    ]
+    from_here = spells["EI"][spells["EI"]["source"] == "HV"]
+    led = spells | {"EI": from_here}
+    made = [_before_a_service(rng, visiting.rows, led[lead.program], months, lead) for lead in _LEADS]
     for month in range(months.count):
+        span = months.first_day(month), months.last_day(month)
         for program, share in (_ELSEWHERE | _IN_VAIN).items():
-            made.append(_at_random(rng, visiting.rows, months, month, program, share))
+            made.append(_at_random(rng, visiting.rows, span, program, share))
     frame = pd.concat(made, ignore_index=True)
     young = birthday(days_of(population.people, "birth")[frame["person"]], 3) > days_of(frame, "day")
     frame = frame[young | (frame["referred_to"] != "EI")].reset_index(drop=True)
     frame = frame.drop_duplicates(["person", "referred_to"], ignore_index=True)
     frame["service"] = np.datetime64("NaT", "D")
-    unserved = np.ones(len(frame), dtype=bool)
+    unserved: Array = np.ones(len(frame), dtype=bool)
     for program, spell in spells.items():
         rows = frame["referred_to"] == program
         begins, served = _next_service(frame[rows], spell, months)
         frame.loc[rows, "service"] = begins
         unserved[np.flatnonzero(rows)] = ~served
-    return frame[unserved].sort_values(["day", "person", "referred_to"], kind="stable", ignore_index=True)
+    kept: pd.DataFrame = frame[unserved]
+    return kept.sort_values(["day", "person", "referred_to"], kind="stable", ignore_index=True)
 
 
 def _before_a_service(
-    rng: np.random.Generator,
-    rows: pd.DataFrame,
-    spells: pd.DataFrame,
-    months: Months,
-    least: int,
-    most: int,
-    share: float,
-    program: str,
-    anchor: str,
+    rng: np.random.Generator, rows: pd.DataFrame, spells: pd.DataFrame, months: Months, lead: _Lead
 ) -> pd.DataFrame:
     """Referrals some days ahead of what they led to, of a share of the children who were enrolled then."""
-    if program == "EI":
-        spells = spells[spells["source"] == "HV"]
-    led = spells[rng.random(len(spells)) < share]
-    day = days_after(days_of(led, anchor), -rng.integers(least, most, len(led)))
+    led = spells[rng.random(len(spells)) < lead.share]
+    day = days_after(days_of(led, lead.anchor), -rng.integers(lead.least, lead.most, len(led)))
     frame = pd.DataFrame({"person": led["person"].to_numpy(), "day": day}).merge(
         rows[["person", "family", "entry", "exit"]], on="person"
     )
     within = (frame["day"] >= frame["entry"]) & (frame["day"] <= frame["exit"])
     within &= (frame["day"] >= months.first) & (frame["day"] <= months.end)
-    return frame.loc[within, ["family", "person", "day"]].assign(referred_to=program)
+    made: pd.DataFrame = frame.loc[within, ["family", "person", "day"]]
+    return made.assign(referred_to=lead.program)
 
 
 def _at_random(
-    rng: np.random.Generator, rows: pd.DataFrame, months: Months, month: int, program: str, share: float
+    rng: np.random.Generator,
+    rows: pd.DataFrame,
+    span: tuple[np.datetime64, np.datetime64],
+    program: str,
+    share: float,
 ) -> pd.DataFrame:
-    low = np.maximum(days_of(rows, "entry"), months.first_day(month))
-    high = np.minimum(days_of(rows, "exit"), months.last_day(month))
+    """Referrals of a share of the children enrolled within the span of days, each on some day of it."""
+    low = np.maximum(days_of(rows, "entry"), span[0])
+    high = np.minimum(days_of(rows, "exit"), span[1])
     chosen = (high >= low) & (rng.random(len(rows)) < share)
-    frame = rows.loc[chosen, ["family", "person"]].copy()
-    frame["day"] = day_between(rng, low[chosen], high[chosen])
-    return frame.assign(referred_to=program)
+    made: pd.DataFrame = rows.loc[chosen, ["family", "person"]]
+    return made.assign(day=day_between(rng, low[chosen], high[chosen]), referred_to=program)
 
 
-def _next_service(asked: pd.DataFrame, spells: pd.DataFrame, months: Months) -> tuple[np.ndarray, np.ndarray]:
+def _next_service(asked: pd.DataFrame, spells: pd.DataFrame, months: Months) -> tuple[Array, Array]:
     """For each referral the first service from its day on, until the simulation's end; and who is served that day."""
     asked = asked.reset_index(drop=True).assign(row=np.arange(len(asked)))
     met = asked.merge(spells.loc[spells["begin"].notna(), ["person", "begin", "end"]], on="person")
     later = met[(met["begin"] >= met["day"]) & (met["begin"] <= months.end)].groupby("row")["begin"].min()
     now = met[(met["begin"] < met["day"]) & (met["end"] >= met["day"])]["row"]
-    begins = later.reindex(asked["row"]).to_numpy().astype("datetime64[D]")
+    begins: Array = later.reindex(asked["row"]).to_numpy().astype("datetime64[D]")
     return begins, np.isin(asked["row"], now)
 
 
@@ -98,5 +114,5 @@ def service_spells(frame: pd.DataFrame) -> pd.DataFrame:
     """Early intervention's rows as spells: person, referral, source, begin and end of service."""
     spells = frame[["person", "referral", "source"]].copy()
     spells["begin"] = days_of(frame, "service")
-    spells["end"] = days_of(frame, "exit") + 0 * DAY
+    spells["end"] = days_of(frame, "exit")
     return spells

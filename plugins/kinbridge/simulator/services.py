@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from kinbridge.simulator.arrays import Array
 from kinbridge.simulator.months import DAY, FOREVER, Months, birthday, day_between, days_after
 from kinbridge.simulator.participation import days_of
 from kinbridge.simulator.population import Population
@@ -14,6 +15,7 @@ from kinbridge.simulator.population import Population
 _MODELS = np.array(["HFA", "NFP", "PAT", "EHS"], dtype=object)
 _HISTORY_YEARS = 4
 _SYSTEM_YEARS = 3
+_VISITS_PER_DAY = 0.07
 _SOURCES = np.array(["MD", "PA", "CC", "OT"], dtype=object)
 _SERVICES = np.array(["SPEECH", "OT", "PT", "DEV", "OTHER"], dtype=object)
 _NEVER = np.datetime64("NaT", "D")
@@ -38,7 +40,7 @@ def home_visiting(rng: np.random.Generator, population: Population, months: Mont
     family = people["family"].to_numpy()[children]
     order = pd.DataFrame({"family": family, "person": children}).sample(frac=1, random_state=rng)
     target = order.drop_duplicates("family").sort_values("family")["person"].to_numpy()
-    share = np.where(homes["low_income"].to_numpy(), 0.50, 0.16)
+    share = np.where(homes["low_income"].to_numpy(), 0.78, 0.32)
     chosen = target[rng.random(len(target)) < share[people["family"].to_numpy()[target]]]
     delay = np.minimum(rng.gamma(1.2, 130, len(chosen)), 900)
     entry = days_after(birth[chosen], delay)
@@ -56,9 +58,9 @@ def home_visiting(rng: np.random.Generator, population: Population, months: Mont
     return HomeVisiting(rows, _visits(rng, rows, months))
 
 
-def _enrollments(rng: np.random.Generator, target: np.ndarray, birth: np.ndarray, entry: np.ndarray) -> pd.DataFrame:
+def _enrollments(rng: np.random.Generator, target: Array, birth: Array, entry: Array) -> pd.DataFrame:
     size = len(target)
-    leaves = days_after(entry, np.maximum(rng.exponential(560, size), 14))
+    leaves = days_after(entry, np.maximum(rng.exponential(640, size), 14))
     graduates = np.maximum(birthday(birth[target], 4), days_after(entry, np.full(size, 60)))
     done = leaves >= graduates
     reason = rng.choice(
@@ -93,8 +95,8 @@ def _enrolled_children(rng: np.random.Generator, population: Population, enrollm
     own = np.where(rows["target"], entry, np.maximum(entry, days_after(birth, rng.integers(0, 30, len(rows)))))
     rows["entry"] = own.astype("datetime64[D]")
     fits = rows["target"] | (joins[rows["person"]] & (birthday(birth, 5) > entry))
-    rows = rows[fits & (days_of(rows, "entry") <= days_of(rows, "exit"))]
-    return rows.drop(columns="birth").reset_index(drop=True)
+    kept: pd.DataFrame = rows[fits & (days_of(rows, "entry") <= days_of(rows, "exit"))]
+    return kept.drop(columns="birth").reset_index(drop=True)
 
 
 def _visits(rng: np.random.Generator, rows: pd.DataFrame, months: Months) -> pd.DataFrame:
@@ -103,7 +105,8 @@ def _visits(rng: np.random.Generator, rows: pd.DataFrame, months: Months) -> pd.
     for month in range(months.count):
         low = np.maximum(days_of(target, "entry"), months.first_day(month))
         high = np.minimum(days_of(target, "exit"), months.last_day(month))
-        count = np.where(high >= low, np.minimum(rng.poisson(2.1, len(target)), 5), 0)
+        days = np.maximum((high - low).astype(int) + 1, 0)
+        count = np.minimum(rng.poisson(days * _VISITS_PER_DAY), 5)
         made = target.loc[np.repeat(target.index, count), ["enrollment", "family", "person"]].copy()
         made["day"] = day_between(rng, np.repeat(low, count), np.repeat(high, count))
         found.append(made.sort_values(["day", "enrollment"], kind="stable"))
@@ -121,7 +124,7 @@ def early_intervention(
     child = np.arange(population.children)
     visited = np.isin(child, visiting.rows["person"])
     referral = days_after(birth[child], 45 + rng.beta(1.6, 1.4, len(child)) * 860)
-    drawn = (rng.random(len(child)) < np.where(visited, 0.46, 0.16)) & (referral <= months.end)
+    drawn = (rng.random(len(child)) < np.where(visited, 0.52, 0.22)) & (referral <= months.end)
     drawn &= referral > birthday(months.first, -_SYSTEM_YEARS)
     person, referral = child[drawn], referral[drawn]
     frame = pd.DataFrame({"person": person, "referral": referral})
@@ -134,14 +137,14 @@ def early_intervention(
     return frame
 
 
-def _is_enrolled(rows: pd.DataFrame, person: np.ndarray, day: np.ndarray) -> np.ndarray:
+def _is_enrolled(rows: pd.DataFrame, person: Array, day: Array) -> Array:
     asked = pd.DataFrame({"row": np.arange(len(person)), "person": person, "day": day})
     met = asked.merge(rows[["person", "entry", "exit"]], on="person")
     met = met[(met["entry"] <= met["day"]) & (met["day"] <= met["exit"])]
     return np.isin(np.arange(len(person)), met["row"])
 
 
-def _follow_up(rng: np.random.Generator, frame: pd.DataFrame, third_birthday: np.ndarray) -> None:
+def _follow_up(rng: np.random.Generator, frame: pd.DataFrame, third_birthday: Array) -> None:
     size = len(frame)
     referral = days_of(frame, "referral")
     chance = rng.random((4, size))

@@ -90,7 +90,7 @@ def test_difference_of_overlapping_groups_is_protected() -> None:
 
 def test_what_two_relations_say_together_is_found() -> None:
     """No relation by itself gives x away, but first + second - third leaves 2x."""
-    counts = {"x": 4, "y": 20, "z": 30, "first": 24, "second": 34, "third": 50}
+    counts: dict[object, int] = {"x": 4, "y": 20, "z": 30, "first": 24, "second": 34, "third": 50}
     relations = [Relation("first", ("x", "y")), Relation("second", ("x", "z")), Relation("third", ("y", "z"))]
     table = Table(counts, relations)
     violations = audit(table, flags(table, {"x", "y", "z"}))
@@ -159,7 +159,8 @@ def cases(draw: st.DrawFn) -> Case:
                 counts["rest", number, other] = sum(leaves[at] for at in group - groups[other])
                 made_of.append([int(at in group - groups[other]) for at in range(size)])
                 relations.append(Relation(("group", number), (("group", other), ("rest", number, other))))
-    unpublished = [("leaf", at) for at in hidden_leaves] + [("group", at) for at in hidden_groups]
+    unpublished: list[object] = [("leaf", at) for at in hidden_leaves]
+    unpublished += [("group", at) for at in hidden_groups]
     unpublished += [cell for cell in counts if cell[0] == "rest"]  # type: ignore[index]
     return Case(Table(counts, relations, unpublished), np.array(leaves), np.array(made_of))
 

@@ -115,7 +115,7 @@ CREATE TABLE ledger.load (
     targets jsonb NOT NULL
 );
 
--- Grain: one row per integration (link, build, publish) that finished; `through_load` is the newest load it has seen.
+-- Grain: one row per integration (link, build, publish); `loads` is how many loads it has seen.
 CREATE TABLE ledger.integration (
     integration_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_integration PRIMARY KEY,
     started_at timestamptz NOT NULL,

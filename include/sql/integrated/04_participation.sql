@@ -1,0 +1,68 @@
+-- target: integrated.participation
+-- grain: one row per person, program and unbroken spell
+-- sources: record.program_enrollment, record.early_intervention, identity.person_link; current rows only
+-- Gaps and islands: spans that overlap, or of which one begins on the day after the other ends, are one spell.
+-- A child takes part in early intervention from the first service, not from the referral.
+INSERT INTO integrated.participation (person_id, program, entry_date, exit_date)
+WITH span AS (
+    SELECT
+        link.person_id,
+        enrollment.program,
+        enrollment.entry_date,
+        COALESCE(enrollment.exit_date, 'infinity'::date) AS exit_date
+    FROM record.program_enrollment AS enrollment
+    INNER JOIN identity.person_link AS link USING (partner, source_person_id)
+    WHERE enrollment.known_to IS NULL
+    UNION ALL
+    SELECT
+        link.person_id,
+        'early_intervention' AS program,
+        service.service_start_date AS entry_date,
+        COALESCE(service.exit_date, 'infinity'::date) AS exit_date
+    FROM record.early_intervention AS service
+    INNER JOIN identity.person_link AS link USING (partner, source_person_id)
+    WHERE service.known_to IS NULL
+        AND service.service_start_date IS NOT NULL
+),
+
+ordered AS (
+    SELECT
+        span.person_id,
+        span.program,
+        span.entry_date,
+        span.exit_date,
+        MAX(span.exit_date) OVER (
+            PARTITION BY span.person_id, span.program
+            ORDER BY span.entry_date, span.exit_date
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS reached
+    FROM span
+    WHERE span.entry_date <= span.exit_date
+),
+
+numbered AS (
+    SELECT
+        ordered.person_id,
+        ordered.program,
+        ordered.entry_date,
+        ordered.exit_date,
+        COUNT(*) FILTER (WHERE ordered.reached IS NULL OR ordered.entry_date > ordered.reached + 1) OVER (
+            PARTITION BY ordered.person_id, ordered.program
+            ORDER BY ordered.entry_date, ordered.exit_date
+            ROWS UNBOUNDED PRECEDING
+        ) AS island
+    FROM ordered
+)
+
+SELECT
+    numbered.person_id,
+    numbered.program,
+    MIN(numbered.entry_date) AS entry_date,
+    NULLIF(MAX(numbered.exit_date), 'infinity'::date) AS exit_date
+FROM numbered
+GROUP BY
+    numbered.person_id,
+    numbered.program,
+    numbered.island;
+
+ANALYZE integrated.participation;

@@ -1,0 +1,172 @@
+"""Airflow as processes of this machine: API server, scheduler (LocalExecutor), DAG processor, triggerer.
+
+Its metadata live in a database of their own, as a role that sees nothing of the warehouse. For the demo and for tests; in
+production the same DAGs run in the site's own Airflow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.request
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+
+from kinbridge.bundled import process
+from kinbridge.errors import KinbridgeError
+from kinbridge.settings import home
+from kinbridge.warehouse.connection import Dsn
+from kinbridge.warehouse.secret_file import write_private
+
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+USER = "admin"
+READY_SECONDS = 180.0
+PREFERRED_PORTS = {"port": 8080, "worker_log_port": 8793, "trigger_log_port": 8794}
+
+
+@dataclass(frozen=True)
+class AirflowService:
+    """A running bundled Airflow: its address, and the log-in of its one user."""
+
+    folder: Path
+    port: int
+    user: str
+    password: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """The address of the UI and of the API."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def start(folder: Path, metadata: Dsn, *, environment: dict[str, str] | None = None) -> AirflowService:
+    """Start the Airflow of this folder, or return it when it runs already.
+
+    `environment` is added to that of the processes (for tests: other include folders). Raises KB-S30 when the metadata
+    cannot be migrated and KB-S31 when a component does not come up.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings = _settings(folder)
+    running = all(_alive(folder, name) for name in COMPONENTS)
+    if not running:
+        stop(folder)
+        for name, preferred in PREFERRED_PORTS.items():
+            settings[name] = str(process.free_port(int(settings.get(name, preferred))))
+        write_private(folder / "settings.json", json.dumps(settings))
+    service = AirflowService(folder, int(settings["port"]), USER, settings["password"])
+    if not running:
+        environ = {**environment_of(folder, settings, metadata), **(environment or {})}
+        _migrate(folder, environ)
+        for name in COMPONENTS:
+            process.spawn(
+                [str(_airflow()), name],
+                service=f"Airflow {name}",
+                pid_file=folder / f"{name}.pid",
+                log=folder / f"{name}.log",
+                folder=home(),
+                environment=environ,
+            )
+        _wait(service)
+    return service
+
+
+def stop(folder: Path) -> bool:
+    """Stop every component that this folder's pid files name, and nothing else. Whether any ran."""
+    stopped = [process.stop(folder / f"{name}.pid", service=f"Airflow {name}") for name in reversed(COMPONENTS)]
+    return any(stopped)
+
+
+def environment_of(folder: Path, settings: dict[str, str], metadata: Dsn) -> dict[str, str]:
+    """The environment of all components. Secrets stand in it, as Airflow wants; never in arguments."""
+    url = f"http://127.0.0.1:{settings['port']}"
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW") and k != "PYTHONDONTWRITEBYTECODE"}
+    environ["PATH"] = f"{_airflow().parent}{os.pathsep}{environ.get('PATH', '')}"
+    return environ | {
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home() / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(home() / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "3",
+        "AIRFLOW__CORE__FERNET_KEY": settings["fernet_key"],
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata.sqlalchemy_url,
+        "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": settings["port"],
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__SECRET_KEY": settings["secret_key"],
+        "AIRFLOW__API_AUTH__JWT_SECRET": settings["jwt_secret"],
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": settings["worker_log_port"],
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": settings["trigger_log_port"],
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "GX_ANALYTICS_ENABLED": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _settings(folder: Path) -> dict[str, str]:
+    """The secrets of this Airflow, made once and kept in a private file."""
+    file = folder / "settings.json"
+    if file.is_file():
+        kept: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+        return kept
+    made = {
+        "password": secrets.token_urlsafe(12),
+        "fernet_key": urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),
+        "secret_key": secrets.token_hex(32),
+        "jwt_secret": secrets.token_hex(64),
+    }
+    write_private(file, json.dumps(made))
+    write_private(folder / "passwords.json", json.dumps({USER: made["password"]}))
+    return made
+
+
+def _migrate(folder: Path, environ: dict[str, str]) -> None:
+    with (folder / "migrate.log").open("wb") as log:
+        done = subprocess.run(
+            [str(_airflow()), "db", "migrate"], env=environ, stdout=log, stderr=log, cwd=home(), check=False
+        )
+    if done.returncode:
+        raise KinbridgeError("KB-S30", log=folder / "migrate.log")
+
+
+def _alive(folder: Path, name: str) -> bool:
+    return process.read_pid_file(folder / f"{name}.pid") is not None
+
+
+def _wait(service: AirflowService) -> None:
+    """Until the API answers and every component lives."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not _answers(service):
+        for name in COMPONENTS:
+            if not _alive(service.folder, name):
+                raise KinbridgeError("KB-S31", component=name, log=service.folder / f"{name}.log")
+        if time.monotonic() > deadline:
+            raise KinbridgeError("KB-S31", component="api-server", log=service.folder / "api-server.log")
+        time.sleep(0.5)
+
+
+def _answers(service: AirflowService) -> bool:
+    try:
+        with urllib.request.urlopen(f"{service.url}/api/v2/version", timeout=5) as answer:
+            return int(answer.status) == HTTPStatus.OK
+    except OSError:
+        return False
+
+
+def _airflow() -> Path:
+    """The `airflow` command beside the Python that runs us."""
+    return Path(sys.executable).parent / "airflow"

@@ -1,0 +1,107 @@
+"""Entry of the `kinbridge` command. Commands are thin: they parse, call the package, print, and choose the exit code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kinbridge.errors import KinbridgeError
+
+app = typer.Typer(
+    name="kinbridge",
+    help="The integrated data system that agreements, laws and consents govern.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+feed_app = typer.Typer(help="Feeds and their contracts.", no_args_is_help=True)
+suite_app = typer.Typer(help="Great Expectations suites, compiled from contracts.", no_args_is_help=True)
+demo_app = typer.Typer(help="The demo on this machine.", no_args_is_help=True)
+bench_app = typer.Typer(help="Measurements that a person runs.", no_args_is_help=True)
+warehouse_app = typer.Typer(help="The warehouse's roles and migrations.", no_args_is_help=True)
+for name, group in (
+    ("feed", feed_app),
+    ("suite", suite_app),
+    ("demo", demo_app),
+    ("bench", bench_app),
+    ("warehouse", warehouse_app),
+):
+    app.add_typer(group, name=name)
+
+
+@app.command()
+def check() -> None:
+    """Hold every declaration below include/ against the others; mistakes are named with file and line."""
+    from kinbridge.check.declarations import check as problems_of
+
+    problems = problems_of()
+    for problem in problems:
+        typer.echo(str(problem))
+    if problems:
+        typer.echo(f"{len(problems)} problem(s).", err=True)
+        raise typer.Exit(1)
+    typer.echo("Every declaration holds.")
+
+
+@feed_app.command("list")
+def feed_list() -> None:
+    """List the feeds with their versions and keys."""
+    from kinbridge.contract.odcs import feeds
+
+    for feed in feeds().values():
+        typer.echo(f"{feed.id:40} {feed.version:8} key {', '.join(feed.key)}")
+
+
+@suite_app.command("compile")
+def suite_compile() -> None:
+    """Compile every contract to its suite; prints the files that changed."""
+    from kinbridge.check.suites import compile_suites
+
+    changed = compile_suites()
+    for path in changed:
+        typer.echo(str(path))
+    typer.echo(f"{len(changed)} suite(s) changed.")
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder to write to; one folder per partner, and truth/.")],
+    families: Annotated[int, typer.Option(min=1, help="How many families.")] = 2500,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    months: Annotated[int, typer.Option(min=1, max=24, help="How many months of deliveries.")] = 3,
+) -> None:
+    """Write the files that fictional partners would drop, and the truth beside them."""
+    from kinbridge.simulator import simulate as run
+
+    summary = run(out, families, seed, months)
+    typer.echo(str(summary))
+
+
+@warehouse_app.command("migrate")
+def warehouse_migrate(
+    url: Annotated[str, typer.Option(envvar="KINBRIDGE_OWNER_URL", help="postgresql:// address of kb_owner.")],
+) -> None:
+    """Bring the warehouse to the newest migration."""
+    from kinbridge.warehouse.connection import Dsn
+    from kinbridge.warehouse.migrate import migrate
+
+    typer.echo(f"The warehouse is at migration {migrate(Dsn.from_url(url))}.")
+
+
+@warehouse_app.command("migration-sql")
+def warehouse_migration_sql() -> None:
+    """Print the migrations as SQL, for sites where a database administrator applies changes."""
+    from kinbridge.warehouse.migrate import migration_sql
+
+    typer.echo(migration_sql())
+
+
+def main() -> None:
+    """Run the command; an expected failure prints its code, cause and remedy, and exits with 1."""
+    try:
+        app()
+    except KinbridgeError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)

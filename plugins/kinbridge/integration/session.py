@@ -1,0 +1,38 @@
+"""The transaction in which `integrated` or `mart` is made: one snapshot, one maker at a time, the parameters at hand.
+
+Must never leave anything behind when it fails: readers see all of the old rows or all of the new ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from kinbridge.integration.parameters import Parameters
+from kinbridge.warehouse.connection import Dsn, transaction
+
+
+@contextlib.contextmanager
+def making(dsn: Dsn, parameters: Parameters) -> Iterator[Any]:
+    """A psycopg2 cursor whose statements all see the same rows, while no other build or publication runs.
+
+    The parameters stand in the temporary table `parameter` (one row). Failures of Postgres become KB-S20 to KB-S26.
+    """
+    with transaction(dsn) as connection, connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        # A table lock is taken before the snapshot is, so whoever waited sees what the other has made.
+        cursor.execute("LOCK TABLE integrated.person IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute(
+            "CREATE TEMP TABLE parameter ON COMMIT DROP AS "
+            "SELECT %s AS age_limit_months, %s AS family_child_years, %s AS minimum_cell",
+            (parameters.age_limit_months, parameters.family_child_years, parameters.minimum_cell),
+        )
+        yield cursor
+
+
+def run_files(cursor: Any, files: Iterable[Path]) -> None:
+    """Run each file as it stands."""
+    for file in files:
+        cursor.execute(file.read_text(encoding="utf-8"))

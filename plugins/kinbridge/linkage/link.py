@@ -1,0 +1,228 @@
+"""Links between source records, and the people that they make.
+
+Input: records of one or more sources (`clean.INPUT_COLUMNS`) and a declared model; output: edges and clusters. Nothing is
+merged: a link is an edge between two records with its probability and the rule that brought them together. All work is done
+in a DuckDB of its own, in memory; nothing is written to disk, and no value of a record is logged.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from splink import DuckDBAPI, Linker, SettingsCreator
+
+from kinbridge.linkage.blocking import find_candidates, rule_name
+from kinbridge.linkage.clean import clean
+from kinbridge.linkage.clustering import COMMON, NONE, RARE, Evidence, Pairs, cluster, components
+from kinbridge.linkage.model import Model
+from kinbridge.linkage.training import Trained, quiet_splink, share_of_matches, train
+
+HABITS = {"common": COMMON, "rare": RARE, "none": NONE}
+EDGE_SCHEMA = pa.schema(
+    [
+        ("source_left", pa.string()),
+        ("id_left", pa.string()),
+        ("source_right", pa.string()),
+        ("id_right", pa.string()),
+        ("match_probability", pa.float64()),
+        ("rule", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Linkage:
+    """What a run found.
+
+    `edges` (columns of `EDGE_SCHEMA`) are the pairs held for one person; `review` are pairs between the model's two
+    thresholds, or above them but kept apart, likewise. `clusters` gives each record (source, source_person_id) its cluster.
+    `facts` are counts and names only; `settings` is the trained model for Splink.
+    """
+
+    edges: pa.Table
+    review: pa.Table
+    clusters: pa.Table
+    facts: dict[str, Any] = field(repr=False)
+    settings: dict[str, Any] = field(repr=False)
+
+
+def link(records: pa.Table | duckdb.DuckDBPyRelation, model: Model, *, seed: int = 1) -> Linkage:
+    """Link `records`; the same records (in any order), model and seed give the same result.
+
+    `records` has the columns `source` and `source_person_id`, together unique, and any of `clean.INPUT_COLUMNS`.
+    """
+    with duckdb.connect(":memory:") as connection:
+        # Without a folder for temporary files DuckDB cannot spill personal data to disk.
+        connection.execute("SET temp_directory = ''")
+        connection.execute("SET enable_progress_bar = false")
+        count = clean(connection, records, model)
+        candidates = find_candidates(connection, model, count)
+        trained = train(connection, model, count, seed)
+        shift = _score(connection, trained, model, count)
+        refused = _cluster(connection, model, count)
+        edges, review = _edges(connection, model, "l.cluster = r.cluster", "l.cluster <> r.cluster")
+        clusters = connection.execute(
+            "SELECT source, source_person_id, cluster FROM cleaned INNER JOIN clustered USING (record) ORDER BY record"
+        ).to_arrow_table()
+        facts = {
+            "records": count,
+            "pairs_compared": sum(candidates.values()),
+            "pairs_by_rule": candidates,
+            "weighed": list(trained.weighed),
+            "left_out": list(trained.left_out),
+            "training_passes": list(trained.passes),
+            "prior_shift_bits": round(shift, 3),
+            "kept_apart": refused,
+            "edges": edges.num_rows,
+            "review": review.num_rows,
+            "clusters": len(set(clusters.column("cluster").to_pylist())),
+        }
+    return Linkage(edges, review, clusters, facts, trained.settings)
+
+
+def _score(connection: duckdb.DuckDBPyConnection, trained: Trained, model: Model, count: int) -> float:
+    """Make the table `scored` (l, r, weight in bits above an even chance, rule); return the correction of the prior.
+
+    The share of matches that training began with is a guess from exact agreement. The scored pairs themselves give a better
+    one: the sum of their probabilities over all pairs.
+    """
+    connection.execute("CREATE OR REPLACE TABLE scored (l BIGINT, r BIGINT, weight DOUBLE, rule INTEGER)")
+    if not trained.weighed or not connection.execute("SELECT 1 FROM candidate LIMIT 1").fetchall():
+        return 0.0
+    with quiet_splink():
+        api = DuckDBAPI(connection=connection)
+        linker = Linker(
+            api.register("cleaned"), SettingsCreator(**trained.settings), log_level=None, validate_settings=False
+        )
+        pairs = api.register("candidate")
+        linker.table_management.register_blocked_pairs_for_predict(pairs)
+        predicted = linker.inference.predict(warning_mode="never")
+        connection.execute(
+            f"""
+            INSERT INTO scored
+            SELECT
+                least(record_l, record_r),
+                greatest(record_l, record_r),
+                match_weight,
+                match_key::INTEGER
+            FROM {predicted.physical_name}
+            """
+        )
+        predicted.drop_table_from_database_and_remove_from_cache()
+    share = share_of_matches(connection, model, count)
+    possible = count * (count - 1) / 2
+    shift = 0.0
+    for _ in range(5):
+        [(expected,)] = connection.execute(
+            "SELECT sum(1 / (1 + pow(2, -greatest(-60, least(60, weight + ?))))) FROM scored", [shift]
+        ).fetchall()
+        better = min(max(expected / possible, share / 8), share * 8, 0.5)
+        shift = math.log2(better / (1 - better)) - math.log2(share / (1 - share))
+    shift = round(shift, 6)
+    connection.execute("UPDATE scored SET weight = weight + ?", [shift])
+    return shift
+
+
+def _cluster(connection: duckdb.DuckDBPyConnection, model: Model, count: int) -> dict[str, int]:
+    """Make the tables `judged` (scored pairs that matter, `apart` naming a contradiction) and `clustered` (record, cluster).
+
+    Returns how many pairs above the threshold each contradiction kept apart.
+    """
+    threshold = math.log2(model.thresholds["link"] / (1 - model.thresholds["link"]))
+    linked = connection.execute(
+        "SELECT l - 1 AS l, r - 1 AS r FROM scored WHERE weight > ?", [threshold]
+    ).to_arrow_table()
+    label = components(count, _numbers(linked, "l"), _numbers(linked, "r"))
+    connection.register("component", pa.table({"record": np.arange(1, count + 1, dtype=np.int64), "component": label}))
+    conditions = " ".join(f"WHEN {_sided(entry.when)} THEN '{entry.name}'" for entry in model.contradictions)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE judged AS
+        SELECT
+            scored.*,
+            CASE {conditions} END AS apart
+        FROM scored
+        INNER JOIN component AS component_l ON component_l.record = scored.l
+        INNER JOIN component AS component_r ON component_r.record = scored.r
+        INNER JOIN cleaned AS left_record ON left_record.record = scored.l
+        INNER JOIN cleaned AS right_record ON right_record.record = scored.r
+        WHERE component_l.component = component_r.component
+        """
+        if model.contradictions
+        else "CREATE OR REPLACE TABLE judged AS SELECT scored.*, NULL::VARCHAR AS apart FROM scored"
+    )
+    judged = connection.execute(
+        "SELECT l - 1 AS l, r - 1 AS r, weight, apart IS NOT NULL AS apart FROM judged ORDER BY l, r"
+    ).to_arrow_table()
+    sources = connection.execute(
+        "SELECT source, (dense_rank() OVER (ORDER BY source) - 1)::BIGINT AS number FROM cleaned ORDER BY record"
+    ).to_arrow_table()
+    number = _numbers(sources, "number")
+    names = dict(zip(number.tolist(), sources.column("source").to_pylist(), strict=True))
+    habits = np.array([HABITS[model.duplicates(names[index])] for index in range(len(names))], dtype=np.int64)
+    pairs = Pairs(
+        _numbers(judged, "l"),
+        _numbers(judged, "r"),
+        judged.column("weight").to_numpy(),
+        judged.column("apart").to_numpy(),
+    )
+    rules = Evidence(threshold=threshold, **model.clusters)
+    labels = cluster(pairs, number, habits, rules) if count else number
+    connection.register("label", pa.table({"record": np.arange(1, count + 1, dtype=np.int64), "cluster": labels}))
+    connection.execute("CREATE OR REPLACE TABLE clustered AS SELECT record, cluster FROM label")
+    kept = connection.execute(
+        "SELECT apart, count(*) FROM judged WHERE apart IS NOT NULL AND weight > ? GROUP BY apart ORDER BY apart",
+        [threshold],
+    ).fetchall()
+    return {str(name): int(pairs_apart) for name, pairs_apart in kept}
+
+
+def _edges(connection: duckdb.DuckDBPyConnection, model: Model, held: str, open_: str) -> tuple[pa.Table, pa.Table]:
+    """The pairs within people above the threshold for a link, and the others that are worth a look."""
+    link_at, review_at = (math.log2(p / (1 - p)) for p in (model.thresholds["link"], model.thresholds["review"]))
+    names = " ".join(f"WHEN {number} THEN '{rule_name(rule)}'" for number, rule in enumerate(model.blocking))
+
+    def selected(condition: str) -> pa.Table:
+        table = connection.execute(
+            f"""
+            SELECT
+                left_record.source AS source_left,
+                left_record.source_person_id AS id_left,
+                right_record.source AS source_right,
+                right_record.source_person_id AS id_right,
+                1 / (1 + pow(2, -greatest(-60, least(60, scored.weight)))) AS match_probability,
+                CASE scored.rule {names} END AS rule
+            FROM scored
+            INNER JOIN clustered AS l ON l.record = scored.l
+            INNER JOIN clustered AS r ON r.record = scored.r
+            INNER JOIN cleaned AS left_record ON left_record.record = scored.l
+            INNER JOIN cleaned AS right_record ON right_record.record = scored.r
+            WHERE {condition}
+            ORDER BY scored.l, scored.r
+            """
+        ).to_arrow_table()
+        return table.cast(EDGE_SCHEMA)
+
+    edges = selected(f"{held} AND scored.weight > {link_at}")
+    return edges, selected(f"{open_} AND scored.weight > {review_at}")
+
+
+def _sided(condition: str) -> str:
+    """A condition over `<column>_l` and `<column>_r` as one over the joined tables."""
+    import sqlglot
+    from sqlglot import exp
+
+    tree = sqlglot.parse_one(condition, read="duckdb")
+    tables = {"_l": "left_record", "_r": "right_record"}
+    for column in list(tree.find_all(exp.Column)):
+        column.replace(exp.column(column.name[:-2], table=tables[column.name[-2:]]))
+    return tree.sql("duckdb")
+
+
+def _numbers(table: pa.Table, name: str) -> Any:
+    return table.column(name).to_numpy().astype(np.int64)

@@ -1,0 +1,1 @@
+"""Partners: who contributes data, and whom to ask, from `include/partners/<partner>/profile.yaml`."""

@@ -1,0 +1,63 @@
+"""Step 0: is the feed allowed today, and what is new in its inbox."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, datetime
+
+from kinbridge.agreement.gate import Permit, permit
+from kinbridge.agreement.reader import read_agreements
+from kinbridge.contract.model import Feed
+from kinbridge.contract.odcs import feeds
+from kinbridge.delivery.collect import collect
+from kinbridge.delivery.endpoint import SftpEndpoint
+from kinbridge.delivery.plan import CollectPlan
+from kinbridge.ledger.events import record_event
+from kinbridge.errors import KinbridgeError
+from kinbridge.receive.receipt import send_receipt_of
+from kinbridge.settings import landing_folder
+from kinbridge.warehouse.connection import Dsn, transaction
+
+log = logging.getLogger("kinbridge")
+ACTOR = "receive.gate"
+
+
+def gate(dsn: Dsn, feed_id: str, today: date) -> Permit:
+    """The permit under which the feed may be collected today; a refusal is written to the ledger.
+
+    Raises `KinbridgeError` KB-A01 to KB-A06: which agreement, and why it does not allow the feed.
+    """
+    try:
+        return permit(feed_id, today, read_agreements())
+    except KinbridgeError as error:
+        with transaction(dsn) as connection:
+            record_event(connection, None, ACTOR, "refused to connect", {"code": error.code}, feed=feed_id)
+        raise
+
+
+def collect_feed(dsn: Dsn, endpoint: SftpEndpoint, feed: Feed, granted: Permit, now: datetime) -> list[int]:
+    """Collect what is new; returns the deliveries to work on, oldest period first.
+
+    A file that was here before gets its receipt at once: nothing else will happen to it.
+    """
+    collected = collect(endpoint, plan_of(feed, granted), dsn, landing_folder(), now=now)
+    log.info("%s: %s", feed.id, collected.summary())
+    for waiting in collected.waiting:
+        log.info("left in the inbox: %s (%s)", waiting.file, waiting.reason)
+    for delivery_id in collected.duplicates:
+        send_receipt_of(dsn, endpoint, delivery_id)
+    return [*collected.unfinished, *collected.new]
+
+
+def plan_of(feed: Feed, granted: Permit) -> CollectPlan:
+    """What to look for: the feed's own files, and its siblings' names so that a misnamed file is noticed."""
+    return CollectPlan(
+        partner=feed.partner,
+        feed=feed.id,
+        file_pattern=feed.dialect.file_pattern,
+        contract_version=feed.version,
+        agreement_id=granted.agreement_id,
+        agreement_version=granted.version,
+        waits_for=tuple(sorted({r.feed for r in feed.references})),
+        partner_patterns=tuple(f.dialect.file_pattern for f in feeds().values() if f.partner == feed.partner),
+    )

@@ -1,0 +1,159 @@
+"""Receipts read from a real ledger and sent to a real outbox."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kinbridge.delivery.sftp import SftpEndpoint
+from kinbridge.errors import KinbridgeError
+from kinbridge.ledger import accounts, deliveries
+from kinbridge.ledger.deliveries import NewDelivery
+from kinbridge.ledger.states import State
+from kinbridge.receipt.model import LineRange, Receipt, RuleText
+from kinbridge.receipt.read import MOST_LINES, read_receipt
+from kinbridge.receipt.render import render_html, render_json
+from kinbridge.receipt.send import send_receipt
+from kinbridge.warehouse.connection import transaction
+
+RULES = {
+    "member_id.presence": RuleText("member_id.presence", "KB-D06", ("MEMBER_ID",), "a value"),
+    "ssn.placeholder": RuleText("ssn.placeholder", "KB-D07", ("SSN",)),
+}
+
+
+@pytest.fixture
+def delivery_id(warehouse: Any) -> int:
+    """A partly accepted delivery with three broken rules, one of them unknown to the declarations."""
+    number = time.monotonic_ns()
+    with transaction(warehouse.pipeline) as connection:
+        new = NewDelivery(
+            partner="medicaid",
+            feed="medicaid/eligibility_v1",
+            file_name=f"eligibility_{number}.txt",
+            size_bytes=100,
+            sha256=f"{number:064x}",
+            remote_mtime=None,
+            period=date(2026, 6, 1),
+            as_of=date(2026, 6, 30),
+            landed_path=None,
+            contract_version="1.0.0",
+            agreement_id="medicaid_2026",
+            agreement_version="1",
+        )
+        found = deliveries.register(connection, new, "test").delivery_id
+        with connection.cursor() as cursor:
+            for rule, code, severity, scope, count in (
+                ("ssn.placeholder", "KB-D07", "warning", "row", 50),
+                ("member_id.presence", "KB-D06", "critical", "row", 4),
+                ("dob.range", "KB-D08", "critical", "row", 9),
+                ("zip.format", "KB-D09", "warning", "row", 0),
+                ("file.bad_share", "KB-D10", "critical", "file", 1),
+            ):
+                cursor.execute(
+                    "INSERT INTO ledger.rule_result (delivery_id, rule, code, column_name, severity, scope, found) "
+                    "VALUES (%s, %s, %s, 'dob, as_of', %s, %s, %s)",
+                    (found, rule, code, severity, scope, count),
+                )
+            cursor.executemany(
+                "INSERT INTO ledger.finding VALUES (%s, %s, %s)",
+                [(found, "member_id.presence", line) for line in (44, 12, 43, 99)],
+            )
+            cursor.execute(
+                "INSERT INTO ledger.decision (delivery_id, outcome, decided_by, decided_at, reason) "
+                "VALUES (%s, 'approved', 'steward@example.org', %s, 'Maria Garcia 900-12-3456 is fine')",
+                (found, datetime(2026, 7, 2, tzinfo=UTC)),
+            )
+        accounts.write(connection, accounts.Account(found, 100, loaded=87, quarantined=13))
+        for state in ("staged", "held", "approved", "partly_accepted"):
+            deliveries.set_state(connection, found, state)
+    return found
+
+
+def read(warehouse: Any, delivery_id: int) -> Receipt:
+    with transaction(warehouse.pipeline) as connection:
+        return read_receipt(
+            connection,
+            delivery_id,
+            RULES,
+            partner_name="Medicaid",
+            feed_title="Eligibility",
+            contact="data@example.org",
+        )
+
+
+def test_a_receipt_tells_causes_by_weight_in_the_partners_terms(warehouse: Any, delivery_id: int) -> None:
+    receipt = read(warehouse, delivery_id)
+    assert [cause.rule for cause in receipt.causes] == [
+        "file.bad_share",
+        "dob.range",
+        "member_id.presence",
+        "ssn.placeholder",
+    ]
+    missing = receipt.causes[2]
+    assert missing.columns == ("MEMBER_ID",)
+    assert missing.title == "File arrived incomplete"
+    assert missing.ranges == (LineRange(12, 12), LineRange(43, 44), LineRange(99, 99))
+    assert missing.unlisted == 0
+    assert receipt.causes[1].columns == ("dob", "as_of")  # not declared: the ledger's own names
+    assert receipt.causes[1].unlisted == 9
+    assert receipt.account is not None
+    assert receipt.account.quarantined == 13
+    assert receipt.state == State.PARTLY_ACCEPTED
+    with pytest.raises(KinbridgeError, match="KB-D18"):
+        read(warehouse, 10**9)
+
+
+def test_what_a_person_typed_does_not_leave(warehouse: Any, delivery_id: int) -> None:
+    receipt = read(warehouse, delivery_id)
+    assert receipt.decision is not None
+    for form in (render_html(receipt), render_json(receipt)):
+        for secret in (b"Garcia", b"900-12-3456", b"steward@"):
+            assert secret not in form
+
+
+def test_a_million_findings_read_as_fast_as_ten(warehouse: Any, delivery_id: int) -> None:
+    warehouse.query(
+        "SET LOCAL session_replication_role = replica; "  # a million checks of one foreign key would only take time
+        "INSERT INTO ledger.finding SELECT %s, 'ssn.placeholder', 2 * line FROM generate_series(1, 1000000) AS line",
+        (delivery_id,),
+    )
+    warehouse.query(
+        "UPDATE ledger.rule_result SET found = 1000000 WHERE delivery_id = %s AND rule = 'ssn.placeholder'",
+        (delivery_id,),
+    )
+    warehouse.query("ANALYZE ledger.finding")
+    started = time.monotonic()
+    receipt = read(warehouse, delivery_id)
+    page = render_html(receipt)
+    elapsed = time.monotonic() - started
+    cause = receipt.causes[3]
+    assert (len(cause.ranges), cause.unlisted) == (MOST_LINES, 1_000_000 - MOST_LINES)
+    assert len(page) < 40_000
+    assert elapsed < 1.0, f"{elapsed:.2f} s"
+
+
+def test_a_receipt_arrives_in_the_outbox_and_sending_it_again_changes_nothing(
+    warehouse: Any, delivery_id: int, sftp_server: Any
+) -> None:
+    endpoint = SftpEndpoint(
+        partner="medicaid",
+        host=sftp_server.host,
+        port=sftp_server.port,
+        user="medicaid",
+        host_key=sftp_server.host_key,
+        key_file=sftp_server.keys["medicaid"],
+    )
+    receipt = read(warehouse, delivery_id)
+    outbox: Path = sftp_server.jail("medicaid") / "outbox"
+    sent = [send_receipt(endpoint, receipt) for _ in range(2)]
+    name = f"{receipt.file_name}.d{delivery_id}.receipt"
+    assert set(sent) == {(f"outbox/{name}.html", f"outbox/{name}.json")}
+    files = {path.name: path.read_bytes() for path in outbox.iterdir() if path.name.startswith(receipt.file_name)}
+    assert files == {f"{name}.html": render_html(receipt), f"{name}.json": render_json(receipt)}
+    assert json.loads(files[f"{name}.json"])["delivery"]["delivery_id"] == delivery_id
