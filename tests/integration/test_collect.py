@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -162,6 +163,27 @@ def test_a_growing_file_is_left_alone_until_it_rests(site: Site) -> None:
     assert (result.new, [waiting.code for waiting in result.waiting]) == ([], ["KB-D07"])
     assert leftovers(site.landing) == []
     assert len(site.collect().new) == 1
+
+
+def test_a_file_that_changed_between_two_looks_is_not_even_begun(site: Site) -> None:
+    with serving(Hostile()) as hostile:
+        name, reads = named(site, "202601").encode(), []
+        hostile.entries = {name: Thing(b"half", on_read=reads.append)}
+        site.endpoint = hostile.endpoint()
+        whole = Thing(b"whole", on_read=reads.append)
+        timer = threading.Timer(0.6, lambda: hostile.entries.update({name: whole}))
+        timer.start()
+        result = site.collect(settle_seconds=1.5)
+        timer.join()
+        assert ([waiting.code for waiting in result.waiting], reads) == (["KB-D07"], [])
+
+
+def test_a_file_written_a_moment_ago_is_left_for_the_next_run(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.drop(named(site, "202601"), b"january", age=0)
+    # Without the pause, as when the server's clock is behind ours: both looks see the same young file.
+    monkeypatch.setattr(collect_module, "time", SimpleNamespace(sleep=lambda _: None, time=time.time))
+    assert [waiting.code for waiting in site.collect(settle_seconds=5).waiting] == ["KB-D07"]
+    assert len(site.collect(settle_seconds=0).new) == 1
 
 
 def test_a_feed_waits_for_its_sibling_of_the_same_period(site: Site, warehouse: Any) -> None:

@@ -2,7 +2,9 @@
 
 `start` makes one account, one key pair and one jail per partner below `folder` and starts
 `python -m kinbridge.bundled.sftp FOLDER` as a process of its own on 127.0.0.1. Public keys only; no shell, no commands,
-no forwarding. In production partners use a server that their state already runs; only the client side is ours.
+no forwarding. `python -m kinbridge.bundled.sftp FOLDER HOST PORT` listens elsewhere: so the container of
+docker-compose.yml runs it, on a folder that `kinbridge.deployment` prepared. A file of public keys may hold several, one
+a line: ours and those of the agency.
 """
 
 from __future__ import annotations
@@ -190,8 +192,7 @@ class _Gate(asyncssh.SSHServer):  # type: ignore[misc]
         return True
 
     def validate_public_key(self, username: str, key: Any) -> bool:
-        known = _public_key(self._folder, username)
-        return known is not None and known == key
+        return any(known == key for known in _public_keys(self._folder, username))
 
     def password_auth_supported(self) -> bool:
         return False
@@ -200,25 +201,25 @@ class _Gate(asyncssh.SSHServer):  # type: ignore[misc]
         return False
 
 
-def _public_key(folder: Path, partner: str) -> Any:
-    """The partner's public key; None for a name that is not a partner's."""
+def _public_keys(folder: Path, partner: str) -> list[Any]:
+    """The keys that open the partner's account; none for a name that is not a partner's."""
     if not PARTNER_NAME.fullmatch(partner):
-        return None
+        return []
     try:
-        return asyncssh.read_public_key(folder / "keys" / f"{partner}.pub")
+        return list(asyncssh.read_public_key_list(folder / "keys" / f"{partner}.pub"))
     except (OSError, asyncssh.KeyImportError):
-        return None
+        return []
 
 
-async def _serve(folder: Path) -> None:
+async def _serve(folder: Path, host: str, port: int | None) -> None:
     def jail(channel: Any) -> Jail:
         partner: str = channel.get_extra_info("username")
         return Jail(channel, folder / "jails" / partner, partner)
 
     server = await asyncssh.create_server(
         lambda: _Gate(folder),
-        process.HOST,
-        _port(folder),
+        host,
+        port,
         server_host_keys=[str(folder / "host_key")],
         sftp_factory=jail,
         allow_scp=False,
@@ -237,7 +238,7 @@ async def _serve(folder: Path) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    log.info("listening on %s port %s", process.HOST, _port(folder))
+    log.info("listening on %s port %s", host, port)
     _ready_file(folder).touch()
     await ended.wait()
     server.close()
@@ -245,13 +246,15 @@ async def _serve(folder: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Serve the folder until SIGTERM; what `start` runs."""
+    """Serve the folder until SIGTERM; what `start` runs. Arguments: FOLDER [HOST PORT]."""
     os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     # Its own log names commands and paths as clients send them.
     logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
     try:
-        asyncio.run(_serve(Path(arguments[0])))
+        folder = Path(arguments[0])
+        host, port = (arguments[1], int(arguments[2])) if arguments[1:] else (process.HOST, _port(folder))
+        asyncio.run(_serve(folder, host, port))
     except OSError as error:
         log.error("not started: %s", error.strerror)
         return 1

@@ -12,6 +12,7 @@ from kinbridge.check.transforms import transform_problems
 from kinbridge.contract.model import Feed
 from kinbridge.contract.odcs import ContractError, contract_paths, read_feed
 from kinbridge.declaration.document import DocumentError, Problem, read_document
+from kinbridge.linkage.habits import habit_problems
 from kinbridge.linkage.model import check_model
 
 
@@ -51,6 +52,7 @@ def _profile(feed: Feed) -> Iterator[Problem]:
         yield document.problem("KB-C31", f"`partner` is not {feed.partner}, the name of the folder", "partner")
     if not document.data.get("contacts"):
         yield document.problem("KB-C31", "a partner has at least one contact", "contacts")
+    yield from habit_problems(document)
 
 
 def _references(feed: Feed, feeds: dict[str, Feed]) -> Iterator[Problem]:

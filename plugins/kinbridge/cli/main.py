@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from kinbridge.cli.deploy import deploy_app
 from kinbridge.errors import KinbridgeError
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ for name, group in (
     ("demo", demo_app),
     ("bench", bench_app),
     ("warehouse", warehouse_app),
+    ("deploy", deploy_app),
 ):
     app.add_typer(group, name=name)
 
@@ -79,6 +81,42 @@ def simulate(
     typer.echo(str(summary))
 
 
+@warehouse_app.command("provision")
+def warehouse_provision(
+    url: Annotated[str, typer.Option(envvar="KINBRIDGE_ADMIN_URL", help="postgresql:// address of an administrator.")],
+    folder: Annotated[
+        Path | None, typer.Option(help="Where roles.json with the passwords is kept; by default in the state folder.")
+    ] = None,
+) -> None:
+    """Make the databases and roles, or bring them to their declared state, and then migrate the warehouse."""
+    from kinbridge.settings import state_folder
+    from kinbridge.warehouse.connection import Dsn
+    from kinbridge.warehouse.migrate import migrate
+    from kinbridge.warehouse.roles import OWNER, provision
+
+    dsns = provision(Dsn.from_url(url), folder or state_folder() / "roles")
+    typer.echo(f"Roles: {', '.join(dsns)}.")
+    typer.echo(f"The warehouse is at migration {migrate(dsns[OWNER])}.")
+
+
+@warehouse_app.command("url")
+def warehouse_url(
+    role: Annotated[str, typer.Argument(help="kb_analyst, kb_steward, airflow, …")],
+    folder: Annotated[
+        Path | None, typer.Option(help="Where roles.json is kept; by default in the state folder.")
+    ] = None,
+    sqlalchemy: Annotated[bool, typer.Option("--sqlalchemy", help="As SQLAlchemy wants it, driver named.")] = False,
+) -> None:
+    """Print the address by which a role logs in. It holds the role's password."""
+    from kinbridge.settings import state_folder
+    from kinbridge.warehouse.roles import role_dsns
+
+    dsns = role_dsns(folder or state_folder() / "roles")
+    if role not in dsns:
+        raise typer.BadParameter(f"the roles are {', '.join(dsns)}", param_hint="ROLE")
+    typer.echo(dsns[role].sqlalchemy_url if sqlalchemy else dsns[role].to_url())
+
+
 @warehouse_app.command("migrate")
 def warehouse_migrate(
     url: Annotated[str, typer.Option(envvar="KINBRIDGE_OWNER_URL", help="postgresql:// address of kb_owner.")],
@@ -96,6 +134,47 @@ def warehouse_migration_sql() -> None:
     from kinbridge.warehouse.migrate import migration_sql
 
     typer.echo(migration_sql())
+
+
+@app.command()
+def docs() -> None:
+    """Write the generated pages below docs/; prints those that changed."""
+    from kinbridge.documentation.pages import write_pages
+
+    changed = write_pages()
+    for path in changed:
+        typer.echo(str(path))
+    typer.echo(f"{len(changed)} page(s) changed.")
+
+
+@demo_app.command("run")
+def demo_run(
+    families: Annotated[int, typer.Option(min=50, help="How many fictional families.")] = 2500,
+    seed: Annotated[int, typer.Option(help="Seed of the simulator.")] = 20260701,
+    months: Annotated[int, typer.Option(min=1, max=12, help="Months of deliveries.")] = 3,
+    minutes: Annotated[float, typer.Option(help="Give up after this long.")] = 20,
+) -> None:
+    """Start everything on this machine, drop deliveries, and show what the DAGs make of them."""
+    from kinbridge.demo.run import run_demo
+
+    if not run_demo(families, seed, months, minutes * 60):
+        raise typer.Exit(1)
+
+
+@demo_app.command("stop")
+def demo_stop() -> None:
+    """Stop what the demo started, and nothing else."""
+    from kinbridge.demo.services import stop
+
+    stop(typer.echo)
+
+
+@demo_app.command("clean")
+def demo_clean() -> None:
+    """Stop the demo and remove its data."""
+    from kinbridge.demo.services import clean
+
+    clean(typer.echo)
 
 
 def main() -> None:

@@ -99,11 +99,12 @@ class Reference:
     feed: str
     columns: tuple[str, ...]
     their_columns: tuple[str, ...]
+    line: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a feed: its contract name, its header in the partner's file, its type and what it is allowed to hold."""
+    """One column of a feed: its contract name, its header in the partner's file, its type, what it may hold."""
 
     name: str
     header: str
@@ -177,16 +178,15 @@ class Feed:
 
     def column(self, name: str) -> Column:
         """The column of that contract name. Raises `KeyError`."""
-        return next(iter(c for c in self.columns if c.name == name), None) or _missing(name)
+        found = next((c for c in self.columns if c.name == name), None)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def authorised(self, allowed: Iterable[str]) -> tuple[Column, ...]:
         """The columns that an agreement allows, in file order."""
         names = set(allowed)
         return tuple(c for c in self.columns if c.name in names)
-
-
-def _missing(name: str) -> Column:
-    raise KeyError(name)
 
 
 def bound(text: str, as_of: date) -> str:

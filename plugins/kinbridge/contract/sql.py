@@ -1,6 +1,7 @@
-"""SQL text that follows from a contract: quoted names, typed expressions, the condition under which a row breaks a rule.
+"""SQL text that follows from a contract: quoted names, typed expressions, when a row breaks a rule.
 
-Pure functions from declarations to text. Only declared names and values get into the text; values of a partner's data never do.
+Pure functions from declarations to text. Only declared names and values get into the text; values of a partner's data
+never do.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from datetime import date
 from kinbridge.contract.model import Column, Feed, Kind, Reference, Rule, bound
 
 # A typed value is NULL where the text is not of the type; nothing here can raise on a partner's data.
-_INTEGER = r"^[+-]?\d{1,18}$"
-_NUMBER = r"^[+-]?\d{1,20}(\.\d{1,10})?$"
-_DATE_PARTS = {"yyyy": r"\d{4}", "MM": r"\d{2}", "dd": r"\d{2}"}
+# Digits are [0-9]: \d takes in other scripts' digits under some collations, and their cast would raise.
+_INTEGER = r"^[+-]?[0-9]{1,18}$"
+_NUMBER = r"^[+-]?[0-9]{1,20}([.][0-9]{1,10})?$"
+_DATE_PARTS = {"yyyy": "[0-9]{4}", "MM": "[0-9]{2}", "dd": "[0-9]{2}"}
 WHITE_SPACE = r"E' \t\r\n'"
 
 
@@ -65,9 +67,7 @@ def _date_reading(date_format: str, text: str) -> tuple[str, str]:
             position += len(part)
         else:
             character = date_format[position]
-            pattern += (
-                character if character.isalnum() or character == "/" or character == " " else "\\" + character
-            )
+            pattern += f"[{character}]"
             position += 1
     if date_format == "yyyy-MM-dd":
         return pattern + "$", text
@@ -76,8 +76,8 @@ def _date_reading(date_format: str, text: str) -> tuple[str, str]:
 
 
 def in_list(values: Iterable[str]) -> str:
-    """A parenthesised list of string literals; never empty."""
-    return "(" + ", ".join(literal(v) for v in values) + ")" if values else "(NULL)"
+    """A parenthesised list of string literals. Contracts have no empty lists; SQL has none either."""
+    return "(" + ", ".join(literal(v) for v in values) + ")"
 
 
 def broken(feed: Feed, rule: Rule, as_of: date) -> str | None:

@@ -67,12 +67,13 @@ def read_document(path: Path) -> Document:
         raise DocumentError(Problem("KB-C01", path, 1, "not readable as YAML in UTF-8")) from None
     if not isinstance(node, yaml.MappingNode):
         raise DocumentError(Problem("KB-C01", path, 1, "expected a mapping of names to values"))
-    duplicate = next(_duplicates(node), None)
-    if duplicate is not None:
-        name, line = duplicate
-        raise DocumentError(Problem("KB-C01", path, line, f"the name {name!r} stands twice in one mapping"))
-    data = yaml.SafeLoader("")
-    built: dict[str, Any] = data.construct_document(node)
+    for line, text in _unusable(node):
+        raise DocumentError(Problem("KB-C01", path, line, text))
+    try:
+        built: dict[str, Any] = yaml.SafeLoader("").construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise DocumentError(Problem("KB-C01", path, line, f"not readable as YAML: {error.problem}")) from None
     return Document(path, built, dict(_lines(node, ())))
 
 
@@ -89,14 +90,26 @@ def _lines(node: yaml.Node, where: Where) -> Iterator[tuple[Where, int]]:
             yield from _lines(value, (*where, index))
 
 
-def _duplicates(node: yaml.Node) -> Iterator[tuple[str, int]]:
+def _unusable(node: yaml.Node) -> Iterator[tuple[int, str]]:
+    """Names that stand twice or are no text, and values that YAML cannot build, such as the day 2026-02-30."""
+    line = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                yield key.start_mark.line + 1, "a name in a mapping is a word; quote it when it begins with { or ["
+                continue
             if key.value in seen:
-                yield key.value, key.start_mark.line + 1
+                yield key.start_mark.line + 1, f"the name {key.value!r} stands twice in one mapping"
             seen.add(key.value)
-            yield from _duplicates(value)
+            yield from _unusable(value)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            yield from _duplicates(value)
+            yield from _unusable(value)
+    else:
+        try:
+            yaml.SafeLoader("").construct_document(node)
+        except ValueError as error:
+            yield line, f"not readable as YAML: {error}"
+        except yaml.YAMLError:
+            yield line, f"not readable as YAML: a value of the kind {node.tag}"

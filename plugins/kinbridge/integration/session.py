@@ -24,6 +24,8 @@ def making(dsn: Dsn, parameters: Parameters) -> Iterator[Any]:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         # A table lock is taken before the snapshot is, so whoever waited sees what the other has made.
         cursor.execute("LOCK TABLE integrated.person IN SHARE ROW EXCLUSIVE MODE")
+        # Whole tables are sorted and joined; the default of 4 MB would send each of them to disk.
+        cursor.execute("SET LOCAL work_mem = '128MB'")
         cursor.execute(
             "CREATE TEMP TABLE parameter ON COMMIT DROP AS "
             "SELECT %s AS age_limit_months, %s AS family_child_years, %s AS minimum_cell",

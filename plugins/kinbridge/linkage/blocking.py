@@ -1,9 +1,9 @@
 """Which pairs of records are compared at all.
 
-Input: the table `cleaned`; output: the table `candidate` with the pairs that agree on every column of at least one blocking
-rule, each once, under the number of the first rule that found it. A key shared by too many records says too little about a
-person and is left out, and broad rules are narrowed until the work stays within the model's limit: so the same rules lose
-few true pairs among a thousand records and stay affordable among a million.
+Input: the table `cleaned`; output: the table `candidate` with the pairs that agree on every column of at least one
+blocking rule, each once, under the number of the first rule that found it. A key shared by too many records says too
+little about a person and is left out, and broad rules are narrowed until the work stays within the model's limit: so
+the same rules lose few true pairs among a thousand records and stay affordable among a million.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ def rule_name(columns: Sequence[str]) -> str:
 def find_candidates(connection: duckdb.DuckDBPyConnection, model: Model, records: int) -> dict[str, int]:
     """Make the table `candidate` (match_key, join_key_l, join_key_r) and return the pairs that each rule added.
 
-    `match_key` is the position of the rule in the model, as Splink wants it; `join_key_l < join_key_r` are record numbers.
+    `match_key` is the position of the rule in the model, as Splink wants it; `join_key_l < join_key_r` are record
+    numbers.
     """
     left_out = int(model.limits["pairs_per_record"] * records)
     parts = []
@@ -70,7 +71,7 @@ def _leave_out_single_sources(connection: duckdb.DuckDBPyConnection, model: Mode
 def _block_size(
     connection: duckdb.DuckDBPyConnection, columns: Sequence[str], limit: float, budget: int
 ) -> tuple[int, int]:
-    """The largest size of a block, at most `limit`, with which this rule stays within `budget` pairs; and its pairs."""
+    """The largest block, at most `limit` records, with which a rule stays within `budget` pairs, and its pairs."""
     rows = connection.execute(
         f"""
         SELECT

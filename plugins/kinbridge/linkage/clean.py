@@ -1,8 +1,8 @@
 """Source records made comparable.
 
 Input: a table of `INPUT_COLUMNS` (any of them may be absent but `source` and `source_person_id`); output: the table
-`cleaned` in DuckDB, one row per source person, with `CLEANED_COLUMNS`. The steps are in `clean.sql`. Originals are never
-altered, and placeholders become "not known" so that they never count as agreement.
+`cleaned` in DuckDB, one row per source person, with `CLEANED_COLUMNS`. The steps are in `clean.sql`. Originals are
+never altered, and placeholders become "not known" so that they never count as agreement.
 """
 
 from __future__ import annotations
@@ -38,12 +38,43 @@ INPUT_COLUMNS = (
     "family_key",
 )
 CLEANED_COLUMNS = frozenset(
-    (
-        "record source source_person_id first_name first_initial first_forms first_root first_sound middle_name"
-        " middle_initial last_name last_parts last_sound both_names generation birth_date birth_digits birth_year"
-        " birth_month birth_day birth_key sex ssn ssn_end email email_name phone house_number street address city"
-        " postal_code family kin self"
-    ).split()
+    {
+        "record",
+        "source",
+        "source_person_id",
+        "first_name",
+        "first_initial",
+        "first_forms",
+        "first_root",
+        "first_sound",
+        "middle_name",
+        "middle_initial",
+        "last_name",
+        "last_parts",
+        "last_sound",
+        "both_names",
+        "generation",
+        "birth_date",
+        "birth_digits",
+        "birth_year",
+        "birth_month",
+        "birth_day",
+        "birth_key",
+        "sex",
+        "ssn",
+        "ssn_end",
+        "email",
+        "email_name",
+        "phone",
+        "house_number",
+        "street",
+        "address",
+        "city",
+        "postal_code",
+        "family",
+        "kin",
+        "self",
+    }
 )
 
 

@@ -1,30 +1,27 @@
 """People from pairs: clusters of records under constraints.
 
-Input: scored pairs of records as arrays; output: one cluster number for each record. Pure; it never sees a name or a date.
+Input: scored pairs of records as arrays; output: one cluster number for each record. Pure; it never sees a name or a
+date.
 
-The clusters are found by greedy additive edge contraction (Keuper and others, 2015, "Efficient Decomposition of Image and
-Mesh Graphs by Lifted Multicuts", section 4): the two clusters with the most evidence for each other, summed over all their
-pairs, are joined first, and joining ends when no two clusters have more evidence for than against. So a single weak link
-does not chain two people together, since every pair that speaks against it counts. Three things no evidence outweighs:
-contradicting pairs, two ids of a source that never lists a person twice, and two ids of a source that rarely does so, unless
-these two themselves are a link.
+The clusters are found by greedy additive edge contraction (Keuper and others, 2015, "Efficient Decomposition of Image
+and Mesh Graphs by Lifted Multicuts", section 4): the two clusters with the most evidence for each other, summed over
+all their pairs, are joined first, and joining ends when no two clusters have more evidence for than against. So a
+single weak link does not chain two people together, since every pair that speaks against it counts. Three things no
+evidence outweighs: contradicting pairs, two ids of a source that never lists a person twice, and two ids of a source
+that rarely does so, unless these two themselves are a link.
 """
 
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 COMMON, RARE, NONE = 0, 1, 2
 
@@ -33,19 +30,19 @@ COMMON, RARE, NONE = 0, 1, 2
 class Pairs:
     """Scored pairs of records: `weight` is bits (log2 of odds), `apart` a contradiction."""
 
-    left: Ints
-    right: Ints
-    weight: Floats
-    apart: Flags
+    left: np.ndarray
+    right: np.ndarray
+    weight: np.ndarray
+    apart: np.ndarray
 
-    def where(self, chosen: Flags) -> Pairs:
+    def where(self, chosen: np.ndarray) -> Pairs:
         """The pairs for which `chosen` is true."""
         return Pairs(self.left[chosen], self.right[chosen], self.weight[chosen], self.apart[chosen])
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """How evidence is summed, in bits: `threshold` is what a link needs; for the others see `clusters` in the model."""
+    """How evidence is summed, in bits: `threshold` is what a link needs; the others are the model's `clusters`."""
 
     threshold: float = 0.0
     strongest_pair: float = 15.0
@@ -53,19 +50,20 @@ class Evidence:
     rare_duplicate: float = -10.0
 
 
-def components(size: int, left: Ints, right: Ints) -> Ints:
+def components(size: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The number of the connected component of each of `size` records."""
-    ones = np.ones(len(left), dtype=np.int8)
+    ones: np.ndarray = np.ones(len(left), dtype=np.int8)
     graph = coo_array((ones, (left, right)), shape=(size, size))
-    labels: Ints = connected_components(graph, directed=False)[1].astype(np.int64)
+    labels: np.ndarray = connected_components(graph, directed=False)[1].astype(np.int64)
     return labels
 
 
-def cluster(pairs: Pairs, source: Ints, duplicates: Ints, evidence: Evidence) -> Ints:
+def cluster(pairs: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence: Evidence) -> np.ndarray:
     """The cluster of each record, as the smallest record number in it.
 
-    `source` is the source's number of each record; `duplicates` says by source number how often that source lists a person
-    twice (`COMMON`, `RARE`, `NONE`). Pairs that were never scored may be left out; each pair stands at most once.
+    `source` is the source's number of each record; `duplicates` says by source number how often that source lists a
+    person twice (`COMMON`, `RARE`, `NONE`). Pairs that were never scored may be left out; each pair stands at most
+    once.
     """
     size = len(source)
     pairs = _weighed(pairs, source, duplicates, evidence)
@@ -84,7 +82,7 @@ def cluster(pairs: Pairs, source: Ints, duplicates: Ints, evidence: Evidence) ->
     return result
 
 
-def _weighed(pairs: Pairs, source: Ints, duplicates: Ints, evidence: Evidence) -> Pairs:
+def _weighed(pairs: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence: Evidence) -> Pairs:
     """Weights within bounds, and one source's own ids held apart as far as the source deserves."""
     weight = np.clip(pairs.weight, -evidence.strongest_pair, evidence.strongest_pair)
     same = source[pairs.left] == source[pairs.right]
@@ -93,20 +91,21 @@ def _weighed(pairs: Pairs, source: Ints, duplicates: Ints, evidence: Evidence) -
     return Pairs(pairs.left, pairs.right, weight, pairs.apart | (same & (habit == NONE)))
 
 
-def _smallest(label: Ints, size: int) -> Ints:
-    first = np.full(size, size, dtype=np.int64)
+def _smallest(label: np.ndarray, size: int) -> np.ndarray:
+    first: np.ndarray = np.full(size, size, dtype=np.int64)
     np.minimum.at(first, label, np.arange(size, dtype=np.int64))
-    return first[label]
+    smallest: np.ndarray = first[label]
+    return smallest
 
 
-def _by_component(pairs: Pairs, label: Ints) -> Iterator[Pairs]:
+def _by_component(pairs: Pairs, label: np.ndarray) -> Iterator[Pairs]:
     if not len(pairs.left):
         return
     order = np.lexsort((pairs.right, pairs.left, label[pairs.left]))
     ordered = Pairs(pairs.left[order], pairs.right[order], pairs.weight[order], pairs.apart[order])
-    cuts = np.flatnonzero(np.diff(label[ordered.left])) + 1
+    cuts: np.ndarray = np.flatnonzero(np.diff(label[ordered.left])) + 1
     bounds = [0, *cuts.tolist(), len(order)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in itertools.pairwise(bounds):
         span = slice(start, end)
         yield Pairs(ordered.left[span], ordered.right[span], ordered.weight[span], ordered.apart[span])
 
@@ -131,7 +130,7 @@ class _Between:
         )
 
 
-def _contract(part: Pairs, source: Ints, duplicates: Ints, evidence: Evidence) -> Iterator[list[int]]:
+def _contract(part: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence: Evidence) -> Iterator[list[int]]:
     """The clusters of one component, each as its records."""
     nodes = sorted({*part.left.tolist(), *part.right.tolist()})
     groups = {node: [node] for node in nodes}

@@ -1,8 +1,8 @@
 """Links between source records, and the people that they make.
 
-Input: records of one or more sources (`clean.INPUT_COLUMNS`) and a declared model; output: edges and clusters. Nothing is
-merged: a link is an edge between two records with its probability and the rule that brought them together. All work is done
-in a DuckDB of its own, in memory; nothing is written to disk, and no value of a record is logged.
+Input: records of one or more sources (`clean.INPUT_COLUMNS`) and a declared model; output: edges and clusters.
+Nothing is merged: a link is an edge between two records with its probability and the rule that brought them together.
+All work is done in a DuckDB of its own, in memory; nothing is written to disk, and no value of a record is logged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import sqlglot
 from splink import DuckDBAPI, Linker, SettingsCreator
+from sqlglot import exp
 
 from kinbridge.linkage.blocking import find_candidates, rule_name
 from kinbridge.linkage.clean import clean
@@ -39,8 +41,9 @@ EDGE_SCHEMA = pa.schema(
 class Linkage:
     """What a run found.
 
-    `edges` (columns of `EDGE_SCHEMA`) are the pairs held for one person; `review` are pairs between the model's two
-    thresholds, or above them but kept apart, likewise. `clusters` gives each record (source, source_person_id) its cluster.
+    `edges` (columns of `EDGE_SCHEMA`) are the pairs held for one person; `review`, likewise, the pairs between the
+    model's two thresholds, or above them but kept apart. `clusters` (source, source_person_id, cluster) has every
+    record.
     `facts` are counts and names only; `settings` is the trained model for Splink.
     """
 
@@ -65,8 +68,8 @@ def link(records: pa.Table | duckdb.DuckDBPyRelation, model: Model, *, seed: int
         trained = train(connection, model, count, seed)
         shift = _score(connection, trained, model, count)
         refused = _cluster(connection, model, count)
-        edges, review = _edges(connection, model, "l.cluster = r.cluster", "l.cluster <> r.cluster")
-        clusters = connection.execute(
+        edges, review = _edges(connection, model)
+        clusters = connection.sql(
             "SELECT source, source_person_id, cluster FROM cleaned INNER JOIN clustered USING (record) ORDER BY record"
         ).to_arrow_table()
         facts = {
@@ -88,8 +91,8 @@ def link(records: pa.Table | duckdb.DuckDBPyRelation, model: Model, *, seed: int
 def _score(connection: duckdb.DuckDBPyConnection, trained: Trained, model: Model, count: int) -> float:
     """Make the table `scored` (l, r, weight in bits above an even chance, rule); return the correction of the prior.
 
-    The share of matches that training began with is a guess from exact agreement. The scored pairs themselves give a better
-    one: the sum of their probabilities over all pairs.
+    The share of matches that training began with is a guess from exact agreement. The scored pairs themselves give a
+    better one: the sum of their probabilities over all pairs.
     """
     connection.execute("CREATE OR REPLACE TABLE scored (l BIGINT, r BIGINT, weight DOUBLE, rule INTEGER)")
     if not trained.weighed or not connection.execute("SELECT 1 FROM candidate LIMIT 1").fetchall():
@@ -129,14 +132,12 @@ def _score(connection: duckdb.DuckDBPyConnection, trained: Trained, model: Model
 
 
 def _cluster(connection: duckdb.DuckDBPyConnection, model: Model, count: int) -> dict[str, int]:
-    """Make the tables `judged` (scored pairs that matter, `apart` naming a contradiction) and `clustered` (record, cluster).
+    """Make the tables `judged` (pairs that matter, `apart` naming a contradiction) and `clustered` (record, cluster).
 
     Returns how many pairs above the threshold each contradiction kept apart.
     """
     threshold = math.log2(model.thresholds["link"] / (1 - model.thresholds["link"]))
-    linked = connection.execute(
-        "SELECT l - 1 AS l, r - 1 AS r FROM scored WHERE weight > ?", [threshold]
-    ).to_arrow_table()
+    linked = connection.sql(f"SELECT l - 1 AS l, r - 1 AS r FROM scored WHERE weight > {threshold}").to_arrow_table()
     label = components(count, _numbers(linked, "l"), _numbers(linked, "r"))
     connection.register("component", pa.table({"record": np.arange(1, count + 1, dtype=np.int64), "component": label}))
     conditions = " ".join(f"WHEN {_sided(entry.when)} THEN '{entry.name}'" for entry in model.contradictions)
@@ -156,10 +157,10 @@ def _cluster(connection: duckdb.DuckDBPyConnection, model: Model, count: int) ->
         if model.contradictions
         else "CREATE OR REPLACE TABLE judged AS SELECT scored.*, NULL::VARCHAR AS apart FROM scored"
     )
-    judged = connection.execute(
+    judged = connection.sql(
         "SELECT l - 1 AS l, r - 1 AS r, weight, apart IS NOT NULL AS apart FROM judged ORDER BY l, r"
     ).to_arrow_table()
-    sources = connection.execute(
+    sources = connection.sql(
         "SELECT source, (dense_rank() OVER (ORDER BY source) - 1)::BIGINT AS number FROM cleaned ORDER BY record"
     ).to_arrow_table()
     number = _numbers(sources, "number")
@@ -182,13 +183,13 @@ def _cluster(connection: duckdb.DuckDBPyConnection, model: Model, count: int) ->
     return {str(name): int(pairs_apart) for name, pairs_apart in kept}
 
 
-def _edges(connection: duckdb.DuckDBPyConnection, model: Model, held: str, open_: str) -> tuple[pa.Table, pa.Table]:
+def _edges(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[pa.Table, pa.Table]:
     """The pairs within people above the threshold for a link, and the others that are worth a look."""
     link_at, review_at = (math.log2(p / (1 - p)) for p in (model.thresholds["link"], model.thresholds["review"]))
     names = " ".join(f"WHEN {number} THEN '{rule_name(rule)}'" for number, rule in enumerate(model.blocking))
 
     def selected(condition: str) -> pa.Table:
-        table = connection.execute(
+        table = connection.sql(
             f"""
             SELECT
                 left_record.source AS source_left,
@@ -208,20 +209,17 @@ def _edges(connection: duckdb.DuckDBPyConnection, model: Model, held: str, open_
         ).to_arrow_table()
         return table.cast(EDGE_SCHEMA)
 
-    edges = selected(f"{held} AND scored.weight > {link_at}")
-    return edges, selected(f"{open_} AND scored.weight > {review_at}")
+    edges = selected(f"l.cluster = r.cluster AND scored.weight > {link_at}")
+    return edges, selected(f"l.cluster <> r.cluster AND scored.weight > {review_at}")
 
 
 def _sided(condition: str) -> str:
     """A condition over `<column>_l` and `<column>_r` as one over the joined tables."""
-    import sqlglot
-    from sqlglot import exp
-
     tree = sqlglot.parse_one(condition, read="duckdb")
     tables = {"_l": "left_record", "_r": "right_record"}
     for column in list(tree.find_all(exp.Column)):
         column.replace(exp.column(column.name[:-2], table=tables[column.name[-2:]]))
-    return tree.sql("duckdb")
+    return str(tree.sql("duckdb"))
 
 
 def _numbers(table: pa.Table, name: str) -> Any:

@@ -1,8 +1,8 @@
 """Stable person ids: which id each cluster keeps, and what changed.
 
-Input: the clusters of this run and the person ids of the run before; output: a person id for each source person, and the
-changes. Pure. A new id is random and never derived from what is known of the person (45 CFR 164.514(c)). The same clusters
-after the same ids change nothing, in whatever order the rows come.
+Input: the clusters of this run and the person ids of the run before; output: a person id for each source person, and
+the changes. Pure. A new id is random and never derived from what is known of the person (45 CFR 164.514(c)). The same
+clusters after the same ids change nothing, in whatever order the rows come.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ CHANGE_SCHEMA = pa.schema(
 class People:
     """`assignments` (columns of `ID_SCHEMA`), the ids given for the first time, and `changes` (of `CHANGE_SCHEMA`).
 
-    A change says how many source persons went from one id to another, and why: `merged` when nobody is left under the old
-    id (it resolves to where most went), `split` when the new id was made in this run, `moved` between two ids that live on.
+    A change says how many source persons went from one id to another, and why: `merged` when nobody is left under the
+    old id (it resolves to where most went), `split` when the new id was made in this run, `moved` between two ids
+    that live on.
     """
 
     assignments: pa.Table
@@ -46,8 +47,8 @@ class People:
 def assign_people(clusters: pa.Table, previous: pa.Table, new_id: Callable[[], UUID] = uuid4) -> People:
     """Give each cluster the id that most of its members had.
 
-    `clusters` has (source, source_person_id, cluster), `previous` the columns of `ID_SCHEMA`. An id goes to one cluster at
-    most; where counts are equal, the smaller id and then the cluster with the smallest member win.
+    `clusters` has (source, source_person_id, cluster), `previous` the columns of `ID_SCHEMA`. An id goes to one
+    cluster at most; where counts are equal, the smaller id and then the cluster with the smallest member win.
     """
     with duckdb.connect(":memory:") as connection:
         connection.execute("SET temp_directory = ''")

@@ -1,8 +1,8 @@
 """A linkage run against the warehouse: current persons in, people out, in one transaction.
 
 Reads `record` and writes `identity`, as the role of linkage. Records travel by COPY straight into memory: no temporary
-file, no value in a log or an error. A run under way holds a lock, so two cannot interleave; a run that fails leaves nothing;
-a second run over the same records changes no person id.
+file, no value in a log or an error. A run under way holds a lock, so two cannot interleave; a run that fails leaves
+nothing; a second run over the same records changes no person id.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from kinbridge.linkage.clean import INPUT_COLUMNS
+from kinbridge.linkage.habits import with_partner_habits
 from kinbridge.linkage.link import Linkage, link
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.people import CHANGE_SCHEMA, ID_SCHEMA, People, assign_people
@@ -114,11 +115,9 @@ def link_people(linkage_dsn: Dsn, model: Model) -> RunSummary:
     """
     with transaction(linkage_dsn) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [LOCK])
-        cursor.execute(
-            "INSERT INTO identity.run (model_version) VALUES (%s) RETURNING run_id", [model.title]
-        )
+        cursor.execute("INSERT INTO identity.run (model_version) VALUES (%s) RETURNING run_id", [model.title])
         run_id = int(cursor.fetchone()[0])
-        linkage = link(current_persons(cursor), model, seed=SEED)
+        linkage = link(current_persons(cursor), with_partner_habits(model), seed=SEED)
         people = assign_people(linkage.clusters, _copy_out(cursor, _LINKS, ID_SCHEMA))
         _store(cursor, run_id, linkage, people)
         summary = RunSummary(
@@ -142,9 +141,7 @@ def link_people(linkage_dsn: Dsn, model: Model) -> RunSummary:
 def current_persons(cursor: Any) -> pa.Table:
     """The persons that are current in `record`, with `clean.INPUT_COLUMNS`: one row per partner and source person."""
     latest = ",\n        ".join(_LATEST.format(name=name) for name in _PERSON_COLUMNS)
-    types = [
-        (name, pa.date32() if name == "birth_date" else pa.string()) for name in INPUT_COLUMNS
-    ]
+    types = [(name, pa.date32() if name == "birth_date" else pa.string()) for name in INPUT_COLUMNS]
     return _copy_out(cursor, _PERSONS.format(latest=latest), pa.schema(types))
 
 

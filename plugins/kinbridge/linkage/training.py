@@ -1,12 +1,13 @@
 """Learning, without labels, how much each agreement weighs in the records at hand.
 
-Input: the tables `cleaned` and a declared model; output: a Splink settings dictionary with every m and u filled in.
-u comes from pairs drawn at random (seeded), m from expectation maximisation over several blocking passes. Both are drawn
-towards the declared values by as many pairs as the model's `prior_pairs`, so that a level that was never seen, a pass that
-found nothing and a handful of records all lead to sane weights. No value of a record is logged or kept.
+Input: the tables `cleaned` and a declared model; output: a Splink settings dictionary with every m and u filled in. u
+comes from pairs drawn at random (seeded), m from expectation maximisation over several blocking passes. Both are
+drawn towards the declared values by as many pairs as the model's `prior_pairs`, so that a level that was never seen,
+a pass that found nothing and a handful of records all lead to sane weights. No value of a record is logged or kept.
 
-Formulas: Fellegi and Sunter (1969), "A Theory for Record Linkage"; Winkler (2000) for EM. With a share `lam` of all pairs
-being one person, random pairs show u' = lam * m + (1 - lam) * u, which is solved for u: in small sets it matters.
+Formulas: Fellegi and Sunter (1969), "A Theory for Record Linkage"; Winkler (2000) for EM. With a share `lam` of all
+pairs being one person, random pairs show u' = lam * m + (1 - lam) * u, which is solved for u: in small sets it
+matters.
 """
 
 from __future__ import annotations
@@ -58,21 +59,22 @@ def train(connection: duckdb.DuckDBPyConnection, model: Model, records: int, see
     weighed = [comparison for comparison in model.comparisons if _is_filled(connection, comparison, model)]
     left_out = tuple(entry.name for entry in model.comparisons if entry not in weighed)
     share = share_of_matches(connection, model, records)
-    settings = splink_settings(model, weighed, share)
+    settings = splink_settings(weighed, share)
     if not weighed or records < 2:
         return Trained(settings, tuple(entry.name for entry in weighed), left_out, ())
     with quiet_splink():
         api = DuckDBAPI(connection=connection)
         cleaned = api.register("cleaned")
         sampled = _estimate_u(cleaned, settings, model, seed)
-        passes = list(_maximise(connection, cleaned, sampled, model))
-    _fill_in(settings, sampled, passes, model, share, records)
+        passes = list(_maximise(connection, sampled, model))
+    drawn = min(model.limits["sample_pairs"], records * (records - 1) / 2)
+    _fill_in(settings, sampled, passes, model, drawn)
     names = tuple(" + ".join(columns) for columns, _, _ in passes)
     return Trained(settings, tuple(entry.name for entry in weighed), left_out, names)
 
 
-def splink_settings(model: Model, comparisons: Sequence[Comparison], share: float) -> dict[str, Any]:
-    """The model's `comparisons` as Splink settings with the declared m and u; `share` of all pairs are one person."""
+def splink_settings(comparisons: Sequence[Comparison], share: float) -> dict[str, Any]:
+    """`comparisons` as Splink settings with the declared m and u; `share` of all pairs are one person."""
     return {
         "link_type": "dedupe_only",
         "unique_id_column_name": "record",
@@ -149,9 +151,9 @@ def _estimate_u(cleaned: Any, settings: dict[str, Any], model: Model, seed: int)
 
 
 def _maximise(
-    connection: duckdb.DuckDBPyConnection, cleaned: Any, linker: Linker, model: Model
+    connection: duckdb.DuckDBPyConnection, linker: Linker, model: Model
 ) -> Iterator[tuple[tuple[str, ...], dict[str, list[float]], float]]:
-    """Each training pass that found matches and others: its columns, the m it learnt by comparison, and its matches."""
+    """Each training pass that found matches: its columns, the m it learnt by comparison, and its matches."""
     for columns in model.training_passes:
         on = " AND ".join(f"{column} IS NOT NULL" for column in columns)
         [(pairs,)] = connection.execute(
@@ -189,11 +191,10 @@ def _fill_in(
     sampled: Linker,
     passes: Sequence[tuple[tuple[str, ...], dict[str, list[float]], float]],
     model: Model,
-    share: float,
-    records: int,
+    drawn: float,
 ) -> None:
-    """Put blended m and u into `settings`."""
-    drawn = min(model.limits["sample_pairs"], records * (records - 1) / 2)
+    """Put blended m and u into `settings`; `drawn` pairs were drawn at random."""
+    share = settings["probability_two_random_records_match"]
     seen_u = {
         entry["output_column_name"]: [
             float(level.get("u_probability", 0.0))

@@ -1,13 +1,13 @@
 """Loads one delivery into `record`: one transaction, once, every source row accounted for.
 
-The row in `ledger.load` is written in the same transaction as the records; its primary key is what makes a load happen once,
-however often a task is retried or doubled.
+The row in `ledger.load` is written in the same transaction as the records; its primary key is what makes a load happen
+once, however often a task is retried or doubled.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from psycopg2.extras import Json
@@ -50,14 +50,15 @@ class LoadPlan:
         """The delivery's landing tables."""
         return Landing(self.feed, self.columns, self.delivery_id)
 
-    def parameters(self) -> dict[str, Any]:
-        """The provenance as SQL parameters."""
+    def parameters(self, known_at: datetime) -> dict[str, Any]:
+        """The provenance as SQL parameters; `known_at` is when the load happens."""
         return {
             "feed": self.feed.id,
             "partner": self.feed.partner,
             "delivery_id": self.delivery_id,
             "contract_version": self.contract_version,
             "as_of": self.as_of,
+            "known_at": known_at,
         }
 
 
@@ -76,7 +77,9 @@ def load(cursor: Any, plan: LoadPlan) -> Fates:
     statements, problems = read_transform(plan.feed.folder / "transform.sql")
     if problems:
         raise KinbridgeError("KB-L04", feed=plan.feed.id, line=problems[0].line, problem=problems[0].text)
-    targets = {statement.target: _merge_one(cursor, plan, statement) for statement in statements}
+    cursor.execute("SELECT clock_timestamp()")
+    parameters = plan.parameters(cursor.fetchone()[0])
+    targets = {statement.target: _merge_one(cursor, plan, statement, parameters) for statement in statements}
     _note_unmapped(cursor, plan)
     for referred in plan.referred_columns:
         _keep_reference_keys(cursor, plan, referred)
@@ -91,7 +94,7 @@ def load(cursor: Any, plan: LoadPlan) -> Fates:
 
 def quarantine(cursor: Any, plan: LoadPlan) -> int:
     """Put every row of `refused` into quarantine with the rules it broke; returns how many there are now."""
-    names = ", ".join(f"{literal(c.name)}, t.{ident(c.name)}" for c in plan.columns)
+    columns = ", ".join(f"t.{ident(c.name)}" for c in plan.columns)
     cursor.execute("DELETE FROM quarantine.source_row WHERE delivery_id = %s", (plan.delivery_id,))
     cursor.execute(
         f"""
@@ -103,7 +106,7 @@ def quarantine(cursor: Any, plan: LoadPlan) -> int:
                 FROM ledger.finding AS f
                 WHERE f.delivery_id = {plan.delivery_id} AND f.line_no = t.line_no
             ), '{{}}'),
-            jsonb_build_object({names})
+            (SELECT to_jsonb(content) FROM (SELECT {columns}) AS content)
         FROM {plan.landing.table} AS t
         INNER JOIN refused AS r ON r.line_no = t.line_no
         """
@@ -132,7 +135,7 @@ def _set_refused(cursor: Any, delivery_id: int) -> None:
     cursor.execute("ANALYZE refused")
 
 
-def _merge_one(cursor: Any, plan: LoadPlan, statement: Statement) -> int:
+def _merge_one(cursor: Any, plan: LoadPlan, statement: Statement, parameters: dict[str, Any]) -> int:
     target = target_of(statement.target)
     cursor.execute(f"SELECT * FROM ({statement.sql}\n) AS q LIMIT 0")
     given = [column.name for column in cursor.description]
@@ -148,7 +151,7 @@ def _merge_one(cursor: Any, plan: LoadPlan, statement: Statement) -> int:
         raise KinbridgeError("KB-L02", feed=plan.feed.id, target=target.name, lines=", ".join(lines))
     inserted = 0
     for sql in merge(target):
-        cursor.execute(sql, plan.parameters())
+        cursor.execute(sql, parameters)
         if sql.lstrip().startswith("INSERT INTO record."):
             inserted = int(cursor.rowcount)
     return inserted
@@ -180,18 +183,18 @@ def _note_unmapped(cursor: Any, plan: LoadPlan) -> None:
 
 
 def _keep_reference_keys(cursor: Any, plan: LoadPlan, columns: tuple[str, ...]) -> None:
-    """Remember the keys that sibling feeds refer to, of the accepted rows."""
-    values = ", ".join(f"s.{ident(c)}" for c in columns)
-    present = " AND ".join(f"s.{ident(c)} IS NOT NULL" for c in columns)
+    """Remember the keys that sibling feeds refer to, of the accepted rows, as they were sent."""
+    values = ", ".join(f"t.{ident(c)}" for c in columns)
+    present = " AND ".join(f"t.{ident(c)} IS NOT NULL" for c in columns)
     cursor.execute(
         f"""
         INSERT INTO record.reference_key (feed, column_names, key_values, delivery_id)
         SELECT DISTINCT %(feed)s, %(names)s, ARRAY[{values}]::text[], %(delivery_id)s::bigint
-        FROM source AS s
-        WHERE {present}
+        FROM {plan.landing.view} AS t
+        WHERE {present} AND NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = t.line_no)
         ON CONFLICT DO NOTHING
         """,
-        {**plan.parameters(), "names": ",".join(columns)},
+        {"feed": plan.feed.id, "delivery_id": plan.delivery_id, "names": ",".join(columns)},
     )
 
 

@@ -1,4 +1,4 @@
-"""The relation `source` that a transform reads: the accepted rows of a delivery, typed, with what a warning refused as NULL."""
+"""The relation `source` that a transform reads: the accepted rows, typed, with what a warning refused as NULL."""
 
 from __future__ import annotations
 

@@ -54,7 +54,8 @@ def target_of(name: str) -> Target:
 def create_incoming(target: Target, select: str, given: Iterable[str]) -> str:
     """`incoming`: what the transform says, one row per key, columns in the target's order, with a hash of the whole.
 
-    A key may come on several lines when all else is equal; the first line then counts. `variants` tells when it is not.
+    A key may come on several lines when all else is equal; the first line then counts. `conflicting_lines` tells when
+    it is not.
     """
     present = set(given)
     columns = list(target.columns)
@@ -85,8 +86,12 @@ def conflicting_lines(target: Target) -> str:
 def merge(target: Target) -> list[str]:
     """The statements that merge `incoming` into the table, in order.
 
-    Parameters: feed, partner, delivery_id, contract_version, as_of (psycopg2 named style). The fate of each line is added
-    to the temporary table `touched` (line_no, changed).
+    Parameters: feed, partner, delivery_id, contract_version, as_of, known_at (psycopg2 named style). `known_at` is the
+    moment of this load, taken after its lock: a transaction that waited began before the load that it comes after. The
+    fate of each line is added to the temporary table `touched` (line_no, changed).
+
+    A current row's `as_of` is the latest day up to which a delivery has said it, so a delivery that says nothing new
+    moves it on, and an older one that arrives late cannot supersede what a newer one confirmed.
     """
     key = ", ".join(ident(c) for c in target.key)
     same_key = " AND ".join(f"c.{ident(c)} = i.{ident(c)}" for c in target.key)
@@ -107,9 +112,15 @@ def merge(target: Target) -> list[str]:
         """,
         f"""
         UPDATE {target.table} AS c
-        SET known_to = transaction_timestamp()
+        SET known_to = %(known_at)s
         FROM judged AS i
         WHERE c.feed = %(feed)s AND {same_key} AND c.known_to IS NULL AND i.known AND NOT i.same AND NOT i.stale
+        """,
+        f"""
+        UPDATE {target.table} AS c
+        SET as_of = %(as_of)s
+        FROM judged AS i
+        WHERE c.feed = %(feed)s AND {same_key} AND c.known_to IS NULL AND i.same AND c.as_of < %(as_of)s
         """,
         f"""
         INSERT INTO {target.table} (
@@ -117,9 +128,9 @@ def merge(target: Target) -> list[str]:
         )
         SELECT
             {values}, %(partner)s, %(feed)s, %(delivery_id)s, i.line_no, %(contract_version)s, %(as_of)s, i.row_hash,
-            transaction_timestamp(),
+            %(known_at)s,
             -- An older delivery that arrives late is history from the start.
-            CASE WHEN i.stale THEN transaction_timestamp() END
+            CASE WHEN i.stale THEN %(known_at)s END
         FROM judged AS i
         WHERE NOT i.same
         """,

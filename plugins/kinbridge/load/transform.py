@@ -33,8 +33,12 @@ def read_transform(path: Path) -> tuple[list[Statement], list[Problem]]:
 
     def close() -> None:
         lead = next((n for n, line in enumerate(body) if line.strip()), 0)
+        while body and (not body[-1].strip() or body[-1].lstrip().startswith("--")):
+            body.pop()  # a note about the next statement
         text = "\n".join(body).strip().rstrip(";").strip()
-        if target is not None:
+        if target is not None and target in {s.target for s in statements}:
+            problems.append(Problem("KB-C30", path, start, f"the target {target} stands twice; one SELECT fills it"))
+        elif target is not None:
             statements.append(Statement(target, text, path, start + lead))
         elif re.sub(r"--.*", "", text).strip():
             problems.append(

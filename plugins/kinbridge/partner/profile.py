@@ -36,7 +36,7 @@ def partners() -> list[str]:
 
 def read_profile(partner: str) -> Profile:
     """The profile of a partner. Raises `KinbridgeError` KB-C40 when there is none or it cannot be read."""
-    path = _path(partner)
+    path = profile_path(partner)
     try:
         data: dict[str, Any] = read_document(path).data
         contacts = tuple(Contact(c["role"], c["name"], c["email"]) for c in data["contacts"])
@@ -54,6 +54,7 @@ def office_contact() -> str:
         raise KinbridgeError("KB-C41") from None
 
 
-def _path(partner: str) -> Path:
+def profile_path(partner: str) -> Path:
+    """Where the partner's profile stands: in the first include folder that has one."""
     found = (folder / "partners" / partner / "profile.yaml" for folder in include_folders())
     return next((path for path in found if path.is_file()), Path(f"{partner}/profile.yaml"))

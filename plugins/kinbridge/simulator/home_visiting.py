@@ -112,7 +112,7 @@ class HomeVisitingFiles:
             frame,
             np.concatenate([person, caregiver]),
             np.concatenate([address, address]),
-            ~np.isin(person, self._referred_to_in_files()),
+            ~np.isin(person, self._children_of_visits_and_referrals()),
         )
 
     def month_visits(self, month: int) -> Extract:
@@ -156,7 +156,7 @@ class HomeVisitingFiles:
         written = "(" + text.str.slice(0, 3) + ") " + text.str.slice(3, 6) + "-" + text.str.slice(6)
         return np.asarray(written.to_numpy(dtype=object))
 
-    def _referred_to_in_files(self) -> Array:
+    def _children_of_visits_and_referrals(self) -> Array:
         """Children whom some visit or referral names: they must stay known."""
         return np.union1d(self.visits["person"].to_numpy(), self.referrals["person"].to_numpy())
 
@@ -222,9 +222,10 @@ def home_visiting_files(
 
 def _birth_not_asked(rng: np.random.Generator, residence: Residence, known: Known, caregiver: Array) -> Array:
     """Families whose caregiver's birth date is empty: only where name and address agree with what others know."""
-    row = known.row[caregiver]
+    right: Array = np.zeros(len(known.row), dtype=bool)
+    right[known.person] = known.slip == ""
     stayed = (residence.moved[:, 0] < np.datetime64("1901-01-01", "D")) & (residence.moved[:, 1] == FOREVER)
-    plain = (row >= 0) & (known.slip[row] == "") & (known.address_lag == 0) & stayed
+    plain = right[caregiver] & (known.address_lag == 0) & stayed
     plain &= known.population.people["changes_month"].to_numpy()[caregiver] < 0
     return np.asarray(plain & (rng.random(len(plain)) < 0.15))
 

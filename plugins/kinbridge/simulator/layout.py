@@ -96,11 +96,14 @@ def write_plain(rows: pd.DataFrame, delimiter: str, *, quoted: bool = False) -> 
     """Rows of text with a header, all quoted or none; UTF-8 and LF. Raises where a value would need a quote."""
     style = "all_valid" if quoted else "none"
     header = delimiter.join(f'"{name}"' if quoted else str(name) for name in rows.columns) + "\n"
-    table = pa.Table.from_pandas(rows.astype("str"), preserve_index=False)
+    if rows.empty:
+        # pyarrow 26 writes whatever its buffer holds for a batch without rows; hence also one batch below.
+        return header.encode()
+    table = pa.Table.from_pandas(rows.astype("str"), preserve_index=False).combine_chunks()
     sink = pa.BufferOutputStream()
     options = pa_csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style=style)
     pa_csv.write_csv(table, sink, options)
-    return header.encode() + bytes(sink.getvalue().to_pybytes())
+    return header.encode() + bytes(sink.getvalue())
 
 
 _TABLES: dict[str, Array] = {}

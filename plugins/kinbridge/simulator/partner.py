@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from kinbridge.simulator.arrays import Array
 from kinbridge.simulator.layout import Layout
@@ -51,8 +52,8 @@ def numbered(rng: np.random.Generator, count: int, prefix: str, width: int, base
 
 def spelled(numbers: Array, prefix: str, width: int) -> Array:
     """Numbers as ids: a prefix and at least `width` digits."""
-    digits = np.char.zfill(numbers.astype(str), width).astype(object)
-    return np.asarray(prefix + digits, dtype=object)
+    digits = pd.Series(numbers.astype(str), dtype="str").str.zfill(width)
+    return (prefix + digits).to_numpy(dtype=object)
 
 
 def coded(values: Array, codes: dict[str, str], other: str = "") -> Array:

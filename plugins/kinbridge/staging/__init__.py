@@ -1,1 +1,1 @@
-"""Staging: a landed file's authorised columns, streamed into its landing table as text, every row with its line number."""
+"""Staging: a landed file's authorised columns, streamed into its landing table as text, each row with its line."""

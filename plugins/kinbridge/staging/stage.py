@@ -65,7 +65,8 @@ def stage(cursor: Any, path: Path, feed: Feed, columns: tuple[Column, ...], deli
 
     `cursor` is a psycopg2 cursor inside a transaction; the caller commits. Safe to repeat: what an earlier try left is
     dropped first. A file that cannot be read to its end leaves an empty landing table and says so in the result.
-    Raises `KinbridgeError` KB-D50 when the landed file is gone.
+    Raises `KinbridgeError` KB-D50 when the landed file is gone, KB-D52 when Postgres took another number of rows than
+    were read.
     """
     if not path.is_file():
         raise KinbridgeError("KB-D50", feed=feed.id, delivery=delivery_id)
@@ -77,6 +78,11 @@ def stage(cursor: Any, path: Path, feed: Feed, columns: tuple[Column, ...], deli
     stream = _Stream(file.chunks())
     try:
         cursor.copy_expert(landing.copy(), stream, size=1 << 20)
+        if cursor.rowcount != file.rows:
+            # Postgres before 18 takes a line of `\.` inside a quoted field for the end of the data.
+            raise KinbridgeError(
+                "KB-D52", feed=feed.id, delivery=delivery_id, rows=file.rows, copied=max(cursor.rowcount, 0)
+            )
     except QueryCanceled:
         if stream.unreadable is None:
             raise

@@ -19,15 +19,29 @@ from kinbridge.simulator import simulate, spoil_delivery
 
 FAMILIES, MONTHS = 400, 3
 PERIODS = {"202607": date(2026, 7, 31), "202608": date(2026, 8, 31), "202609": date(2026, 9, 30)}
-RACES = set(
-    "AmericanIndianOrAlaskaNative Asian BlackOrAfricanAmerican HispanicOrLatino MiddleEasternOrNorthAfrican"
-    " NativeHawaiianOrPacificIslander White MultiracialAndOrMultiethnic RaceAndEthnicityUnknown".split()
-)
+RACES = {
+    "AmericanIndianOrAlaskaNative",
+    "Asian",
+    "BlackOrAfricanAmerican",
+    "HispanicOrLatino",
+    "MiddleEasternOrNorthAfrican",
+    "NativeHawaiianOrPacificIslander",
+    "White",
+    "MultiracialAndOrMultiethnic",
+    "RaceAndEthnicityUnknown",
+}
 COUNTIES = "Alder|Birchwood|Cedar Falls|Dogwood|Elmhurst|Fernley|Glenhaven|Hawthorn|Ironwood|Juniper|Kestrel|Larkspur"
-EI_RACES = set(
-    "White|Black or African American|Hispanic/Latino|Asian|American Indian|Pacific Islander|Middle Eastern"
-    "|Two or more|Unknown".split("|")
-)
+EI_RACES = {
+    "White",
+    "Black or African American",
+    "Hispanic/Latino",
+    "Asian",
+    "American Indian",
+    "Pacific Islander",
+    "Middle Eastern",
+    "Two or more",
+    "Unknown",
+}
 LANGUAGES = {"English", "Spanish", "Somali", "Vietnamese", "Arabic", "Other"}
 ZIP = r"\d{5}(-\d{4})?"
 # What each file promises: date format, required columns, birth date, codes (with severity), forms, order of dates.
@@ -43,8 +57,8 @@ FEEDS = {
         "codes": {
             "child_sex": {"Male", "Female", "NotSelected"},
             "child_race_ethnicity": RACES,
-            "child_language": set("eng spa som vie ara hmn tgl hin chi".split()),
-            "exit_reason": set("COMPLETED MOVED DECLINED LOST_CONTACT OTHER".split()),
+            "child_language": {"eng", "spa", "som", "vie", "ara", "hmn", "tgl", "hin", "chi"},
+            "exit_reason": {"COMPLETED", "MOVED", "DECLINED", "LOST_CONTACT", "OTHER"},
         },
         "forms": {
             "caregiver_phone": r"\(\d{3}\) \d{3}-\d{4}",
@@ -67,11 +81,17 @@ FEEDS = {
         "date": "%Y-%m-%d",
         "required": "referral_id family_id child_id referral_date referred_to",
         "dates": "referral_date",
-        "critical": {"referred_to": set("EI SNAP MEDICAID WIC MENTAL_HEALTH HOUSING".split())},
+        "critical": {"referred_to": {"EI", "SNAP", "MEDICAID", "WIC", "MENTAL_HEALTH", "HOUSING"}},
         "codes": {
-            "referral_reason": set(
-                "DEVELOPMENTAL_CONCERN FOOD INSURANCE NUTRITION MATERNAL_DEPRESSION HOUSING OTHER".split()
-            )
+            "referral_reason": {
+                "DEVELOPMENTAL_CONCERN",
+                "FOOD",
+                "INSURANCE",
+                "NUTRITION",
+                "MATERNAL_DEPRESSION",
+                "HOUSING",
+                "OTHER",
+            }
         },
         "key": "referral_id",
     },
@@ -111,7 +131,7 @@ FEEDS = {
         "required": "ei_id child_first_name child_last_name child_dob gender street city zip county referral_date",
         "dates": "child_dob referral_date evaluation_date ifsp_date service_start_date exit_date",
         "birth": "child_dob",
-        "critical": {"county": set("AL BI CE DO EL FE GL HA IR JU KE LA".split())},
+        "critical": {"county": {"AL", "BI", "CE", "DO", "EL", "FE", "GL", "HA", "IR", "JU", "KE", "LA"}},
         "codes": {
             "gender": {"Male", "Female", "X"},
             "race_ethnicity": EI_RACES,
@@ -261,9 +281,18 @@ def test_every_kind_of_rule_is_broken_somewhere(tmp_path: Path) -> None:
     simulate(tmp_path, 6000, 3, 1, held=None)
     spoilt = table(tmp_path, "spoilt.csv")
     kinds = {r["rule"].split(".")[-1] for r in spoilt}
-    assert kinds == set(
-        "presence type range code_set format placeholder date_order reference unique duplicate".split()
-    )
+    assert kinds == {
+        "presence",
+        "type",
+        "range",
+        "code_set",
+        "format",
+        "placeholder",
+        "date_order",
+        "reference",
+        "unique",
+        "duplicate",
+    }
     assert {r["fate"] for r in spoilt} == {"quarantined", "kept", "duplicate"}
     hows = {(r["feed"], r["how"]) for r in spoilt}
     assert len({h for f, h in hows if f == "medicaid/eligibility_v1"}) >= 24
@@ -297,7 +326,9 @@ def test_dialects_to_the_byte(out: Path) -> None:
     assert re.search(rb',"[^"]*\n[^"]*"\n', enrollments), "a note with a line break"
     eligibility = (out / "medicaid/eligibility_202609.txt").read_bytes()
     assert eligibility.startswith(b"MEMBER_ID|CASE_ID|SSN|LAST_NAME|FIRST_NAME|MIDDLE_INIT|DOB|SEX|RACE_CD|LANG_CD|")
-    assert eligibility.count(b"\n") == eligibility.count(b"\r\n") == len(read(out / "medicaid/eligibility_202609.txt")) + 1
+    assert (
+        eligibility.count(b"\n") == eligibility.count(b"\r\n") == len(read(out / "medicaid/eligibility_202609.txt")) + 1
+    )
     assert any(byte >= 0x80 for byte in eligibility)
     with pytest.raises(UnicodeDecodeError):
         eligibility.decode("utf-8")
@@ -359,6 +390,16 @@ def test_a_held_delivery_is_bad_in_one_column_only(tmp_path: Path) -> None:
     assert len(table(tmp_path, "spoilt.csv")) == told + count
     with pytest.raises(ValueError, match="no layout"):
         spoil_delivery(tmp_path / "truth/people.csv", 0.1)
+
+
+@pytest.mark.parametrize("families", [1, 2, 8])
+def test_few_families_give_files_with_few_or_no_rows(tmp_path: Path, families: int) -> None:
+    simulate(tmp_path, families, families, 1)
+    for feed, rules in FEEDS.items():
+        path = tmp_path / feed.split("/")[0] / rules["file"].replace(r"(\d{6})", "202607").replace("\\", "")
+        assert len(read(path)) <= 12 * families
+    assert table(tmp_path, "spoilt.csv") == []
+    assert len(table(tmp_path, "children.csv")) >= families
 
 
 def test_arguments_that_make_no_sense_are_refused(tmp_path: Path) -> None:

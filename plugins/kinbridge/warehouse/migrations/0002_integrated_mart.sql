@@ -13,6 +13,7 @@ CREATE TABLE identity.family_child (
 CREATE INDEX ix_family_child_family ON identity.family_child (family_id);
 
 -------------------------------------------------------------------------------------------------------- integrated
+-- No foreign keys: all of it is made anew in one transaction, and checking row by row would take longer than making it.
 
 CREATE TABLE integrated.person (
     person_id uuid CONSTRAINT pk_integrated_person PRIMARY KEY,
@@ -36,7 +37,7 @@ COMMENT ON COLUMN integrated.person.county_fips IS 'County of the address that w
 
 CREATE TABLE integrated.family (
     family_id uuid NOT NULL,
-    person_id uuid NOT NULL CONSTRAINT fk_family_person REFERENCES integrated.person,
+    person_id uuid NOT NULL,
     CONSTRAINT pk_family PRIMARY KEY (family_id, person_id)
 );
 CREATE INDEX ix_family_person ON integrated.family (person_id);
@@ -47,7 +48,7 @@ COMMENT ON COLUMN integrated.family.family_id IS
 COMMENT ON COLUMN integrated.family.person_id IS 'The member.';
 
 CREATE TABLE integrated.participation (
-    person_id uuid NOT NULL CONSTRAINT fk_participation_person REFERENCES integrated.person,
+    person_id uuid NOT NULL,
     program text NOT NULL,
     entry_date date NOT NULL,
     exit_date date,
@@ -63,7 +64,7 @@ COMMENT ON COLUMN integrated.participation.exit_date IS 'Last day of the spell; 
 
 CREATE TABLE integrated.referral (
     referral_id bigint CONSTRAINT pk_integrated_referral PRIMARY KEY,
-    person_id uuid NOT NULL CONSTRAINT fk_integrated_referral_person REFERENCES integrated.person,
+    person_id uuid NOT NULL,
     referred_to_program text NOT NULL,
     referral_date date NOT NULL,
     county_fips text,
@@ -81,6 +82,7 @@ CREATE TABLE integrated.referral (
         AND days_to_service >= 0
     )
 );
+CREATE INDEX ix_integrated_referral_person ON integrated.referral (person_id);
 COMMENT ON TABLE integrated.referral IS
 'One row per person, receiving program and day of a referral, with what came of it.';
 COMMENT ON COLUMN integrated.referral.referral_id IS 'Number within one build; no partner''s id.';
@@ -97,7 +99,7 @@ COMMENT ON COLUMN integrated.referral.outcome IS
 
 CREATE TABLE integrated.service_event (
     service_event_id bigint CONSTRAINT pk_integrated_service_event PRIMARY KEY,
-    person_id uuid NOT NULL CONSTRAINT fk_integrated_service_event_person REFERENCES integrated.person,
+    person_id uuid NOT NULL,
     program text NOT NULL,
     service_date date NOT NULL,
     service_type text,

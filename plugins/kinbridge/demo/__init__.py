@@ -1,0 +1,1 @@
+"""The demo: everything on this machine, from fictional files on SFTP to three answers in the warehouse."""

@@ -1,0 +1,126 @@
+"""What the demo says at its end: answers, accounts, quarantine, receipts, what waits, where to look. And whether all went well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from kinbridge.bundled.airflow_api import AirflowApi
+from kinbridge.demo.services import Stack, landing_zone
+from kinbridge.errors import catalogue
+from kinbridge.settings import great_expectations_folder, include_folders
+from kinbridge.warehouse.connection import Dsn, transaction
+
+ROWS_SHOWN = 24
+
+
+def summarise(console: Console, stack: Stack, api: AirflowApi, runs: list[dict[str, Any]], seconds: float) -> bool:
+    """Print the summary; True when every DAG run but those that wait for a person succeeded and all accounts balance."""
+    for path in sorted((include_folders()[0] / "sql" / "answers").glob("*.sql")):
+        sql = path.read_text(encoding="utf-8")
+        title = sql.splitlines()[0].removeprefix("-- ")
+        _print(console, title, *_query(stack.dsns["kb_analyst"], sql))
+    steward = stack.dsns["kb_steward"]
+    _print(console, "Row accounts (source = loaded + unchanged + quarantined + duplicate + undecided)", *_accounts(steward))
+    _print(console, "Quarantined rows, and why", *_quarantine(steward))
+    balanced = _balanced(steward)
+    questions = api.questions()
+    failed = _failed(runs, questions)
+    _where(console, stack, questions)
+    if failed:
+        console.print(f"[bold red]{len(failed)} DAG run(s) did not succeed:[/bold red] {', '.join(failed)}")
+    if not balanced:
+        console.print("[bold red]An account does not balance.[/bold red]")
+    minutes, rest = divmod(int(seconds), 60)
+    console.print(f"\nAll of this took {minutes} min {rest:02d} s, after installation. `make stop` stops it.")
+    return balanced and not failed
+
+
+def _query(dsn: Dsn, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    with transaction(dsn) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return [column.name for column in cursor.description], cursor.fetchall()
+
+
+def _accounts(dsn: Dsn) -> tuple[list[str], list[tuple[Any, ...]]]:
+    return _query(
+        dsn,
+        """
+        SELECT d.delivery_id AS id, d.feed, d.file_name AS file, replace(d.state, '_', ' ') AS state,
+            a.source_rows AS source, a.loaded, a.unchanged, a.quarantined, a.duplicate, a.undecided
+        FROM ledger.delivery AS d
+        LEFT JOIN ledger.account AS a USING (delivery_id)
+        ORDER BY d.feed, d.period, d.delivery_id
+        """,
+    )
+
+
+def _quarantine(dsn: Dsn) -> tuple[list[str], list[tuple[Any, ...]]]:
+    columns, rows = _query(
+        dsn,
+        """
+        SELECT d.feed, f.rule, f.code, count(*) AS rows
+        FROM (SELECT delivery_id, unnest(rules) AS rule FROM quarantine.source_row) AS q
+        INNER JOIN ledger.delivery AS d USING (delivery_id)
+        INNER JOIN ledger.rule_result AS f USING (delivery_id, rule)
+        WHERE f.severity = 'critical'
+        GROUP BY d.feed, f.rule, f.code
+        ORDER BY count(*) DESC, d.feed, f.rule
+        """,
+    )
+    words = catalogue()
+    return [*columns, "meaning"], [(*row, words[row[2]].title) for row in rows]
+
+
+def _balanced(dsn: Dsn) -> bool:
+    _, rows = _query(
+        dsn,
+        """
+        SELECT count(*)
+        FROM ledger.delivery AS d
+        LEFT JOIN ledger.account AS a USING (delivery_id)
+        WHERE d.state <> 'duplicate'
+            AND (
+                a.source_rows IS DISTINCT FROM a.loaded + a.unchanged + a.quarantined + a.duplicate + a.undecided
+                OR (a.undecided > 0 AND d.state <> 'held')
+            )
+        """,
+    )
+    return bool(rows[0][0] == 0)
+
+
+def _failed(runs: list[dict[str, Any]], questions: list[dict[str, Any]]) -> list[str]:
+    waiting = {q["task_instance"]["dag_run_id"] for q in questions}
+    return sorted(
+        {run["dag_id"] for run in runs if run["state"] != "success" and run["dag_run_id"] not in waiting}
+    )
+
+
+def _where(console: Console, stack: Stack, questions: list[dict[str, Any]]) -> None:
+    console.rule("Where to look")
+    for partner in sorted(stack.sftp.keys):
+        console.print(f"Receipts of {partner}: {landing_zone(stack.sftp, partner)}")
+    docs = great_expectations_folder() / "uncommitted" / "data_docs" / "local_site" / "index.html"
+    console.print(f"Data Docs: {docs}")
+    console.print(f"Airflow: {stack.airflow.url}   user {stack.airflow.user}   password {stack.airflow.password}")
+    for question in questions:
+        instance = question["task_instance"]
+        console.print(f"[bold]Waits for your decision:[/bold] {question['subject']}")
+        console.print(
+            f"  {stack.airflow.url}/dags/{instance['dag_id']}/runs/{instance['dag_run_id']}"
+            f"/tasks/{instance['task_id']}/mapped/{instance['map_index']}/required_actions"
+        )
+
+
+def _print(console: Console, title: str, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in columns:
+        numeric = bool(rows) and all(isinstance(row[columns.index(name)], int | None) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows[:ROWS_SHOWN]:
+        table.add_row(*("" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+    console.print(table)
+    if len(rows) > ROWS_SHOWN:
+        console.print(f"… and {len(rows) - ROWS_SHOWN} more rows")
