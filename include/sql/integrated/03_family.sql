@@ -13,7 +13,6 @@ WITH said AS (
         member.partner,
         member.source_person_id,
         member.source_family_id,
-        member.family_role,
         member.as_of,
         NULL::date AS entry_date
     FROM record.family_member AS member
@@ -23,20 +22,24 @@ WITH said AS (
         enrollment.partner,
         enrollment.source_person_id,
         enrollment.source_family_id,
-        NULL AS family_role,
-        enrollment.as_of,
-        enrollment.entry_date
+        MAX(enrollment.as_of) AS as_of,
+        MAX(enrollment.entry_date) AS entry_date
     FROM record.program_enrollment AS enrollment
     WHERE enrollment.known_to IS NULL
         AND enrollment.source_family_id IS NOT NULL
+    GROUP BY
+        enrollment.partner,
+        enrollment.source_person_id,
+        enrollment.source_family_id
 ),
 
 role AS (
     SELECT
         link.person_id,
-        BOOL_OR(said.family_role = 'child') AS is_child
-    FROM said
+        BOOL_OR(member.family_role = 'child') AS is_child
+    FROM record.family_member AS member
     INNER JOIN identity.person_link AS link USING (partner, source_person_id)
+    WHERE member.known_to IS NULL
     GROUP BY link.person_id
 )
 
@@ -53,7 +56,7 @@ SELECT DISTINCT ON (link.person_id, said.partner)
 FROM said
 INNER JOIN identity.person_link AS link USING (partner, source_person_id)
 INNER JOIN integrated.person AS person ON person.person_id = link.person_id
-INNER JOIN role ON role.person_id = link.person_id
+LEFT JOIN role ON role.person_id = link.person_id
 CROSS JOIN (
     SELECT MAX(delivery.as_of) AS as_of
     FROM ledger.delivery

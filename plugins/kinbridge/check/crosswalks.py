@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from pathlib import Path
 
+from kinbridge.contract.columns import NAME
 from kinbridge.contract.model import Feed
 from kinbridge.declaration.document import Problem
 
@@ -12,17 +14,33 @@ from kinbridge.declaration.document import Problem
 def crosswalk_problems(feed: Feed) -> Iterator[Problem]:
     """What is wrong with the feed's `codes/*.csv`."""
     for path in sorted((feed.folder / "codes").glob("*.csv")):
-        with path.open(encoding="utf-8", newline="") as text:
-            rows = list(csv.reader(text))
-        if not rows or rows[0][0] != "code" or rows[0][-1] != "note" or len(rows[0]) < 3:
+        try:
+            with path.open(encoding="utf-8", newline="") as text:
+                reader = csv.reader(text, strict=True)
+                rows = [(reader.line_num, row) for row in reader]
+        except (UnicodeDecodeError, csv.Error):
+            yield Problem("KB-C33", path, 1, "not readable as CSV in UTF-8")
+            continue
+        header = rows[0][1] if rows else []
+        if len(header) < 3 or header[0] != "code" or header[-1] != "note":
             yield Problem("KB-C33", path, 1, "expected the columns code, one or more elements, note")
             continue
-        codes = [row[0] for row in rows[1:] if row]
-        for number, row in enumerate(rows[1:], 2):
-            if row and len(row) != len(rows[0]):
-                yield Problem("KB-C33", path, number, f"expected {len(rows[0])} fields, got {len(row)}")
-        for number, (before, code) in enumerate(zip(codes, codes[1:], strict=False), 3):
-            if code == before:
-                yield Problem("KB-C33", path, number, "the code stands twice")
-            elif code < before:
-                yield Problem("KB-C33", path, number, "codes are sorted, so that a change reads like minutes")
+        if not NAME.match(path.stem) or not all(NAME.match(name) for name in header):
+            yield Problem("KB-C33", path, 1, "the file and its columns are named in lower_case_with_underscores")
+        yield from _rows(path, len(header), rows[1:])
+
+
+def _rows(path: Path, width: int, rows: list[tuple[int, list[str]]]) -> Iterator[Problem]:
+    before: str | None = None
+    for line, row in rows:
+        if len(row) != width:
+            yield Problem("KB-C33", path, line, f"expected {width} fields, got {len(row)}")
+            continue
+        code = row[0]
+        if not code:
+            yield Problem("KB-C33", path, line, "the code is empty")
+        elif code == before:
+            yield Problem("KB-C33", path, line, "the code stands twice")
+        elif before is not None and code < before:
+            yield Problem("KB-C33", path, line, "codes are sorted, so that a change reads like minutes")
+        before = code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 
 from kinbridge.contract.model import Feed
@@ -18,7 +19,7 @@ def transform_problems(feed: Feed, allowed: frozenset[str]) -> Iterator[Problem]
     yield from problems
     try:
         tables = {c.name: set(c.columns) for c in crosswalks(feed)}
-    except ValueError:
+    except (ValueError, csv.Error):
         return  # said by the shapes of the crosswalks
     for statement in statements:
         try:
@@ -33,7 +34,8 @@ def transform_problems(feed: Feed, allowed: frozenset[str]) -> Iterator[Problem]
 def _outputs(statement: Statement, found: Lineage) -> Iterator[Problem]:
     elements = common_schema().get(statement.target)
     if elements is None:
-        yield Problem("KB-C35", statement.path, statement.line, f"the common schema has no table {statement.target}")
+        text = f"the common schema has no table {statement.target}"
+        yield Problem("KB-C35", statement.path, statement.line, text)
         return
     columns = {e.column for e in elements}
     for output in found.outputs:
@@ -56,7 +58,9 @@ def _inputs(
             "KB-C36", statement.path, statement.line, f"it reads {relation}: a transform reads source and codes_* only"
         )
     for use in found.uses:
-        if use.relation == "source" and use.column not in declared | {"line_no"}:
+        if not use.relation:
+            yield Problem("KB-C36", statement.path, use.line, f"say from which relation {use.column} comes")
+        elif use.relation == "source" and use.column not in declared | {"line_no"}:
             yield Problem("KB-C36", statement.path, use.line, f"the contract has no column {use.column}")
         elif use.relation == "source" and use.column not in allowed | {"line_no"}:
             yield Problem("KB-C37", statement.path, use.line, f"no agreement covers {feed.id} {use.column}")

@@ -147,10 +147,22 @@ def docs() -> None:
     typer.echo(f"{len(changed)} page(s) changed.")
 
 
+@bench_app.command("intake")
+def bench_intake(
+    rows: Annotated[int, typer.Option(min=1, help="Rows of the generated file.")] = 1_000_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Measure one file's way from SFTP to the record, beside a bare COPY of it."""
+    from kinbridge.bench.intake import run_intake
+
+    intake = run_intake(rows, say=lambda text: typer.echo(text, err=True))
+    typer.echo(intake.to_json() if as_json else intake.to_table())
+
+
 @demo_app.command("run")
 def demo_run(
-    families: Annotated[int, typer.Option(min=50, help="How many fictional families.")] = 2500,
-    seed: Annotated[int, typer.Option(help="Seed of the simulator.")] = 20260701,
+    families: Annotated[int, typer.Option(min=50, help="How many fictional families.")] = 5000,
+    seed: Annotated[int, typer.Option(help="Seed of the simulator.")] = 7,
     months: Annotated[int, typer.Option(min=1, max=12, help="Months of deliveries.")] = 3,
     minutes: Annotated[float, typer.Option(help="Give up after this long.")] = 20,
 ) -> None:

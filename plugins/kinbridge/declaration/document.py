@@ -12,6 +12,10 @@ import yaml
 Key = str | int
 Where = tuple[Key, ...]
 
+# The same loader in C where PyYAML was built with it: every task reads every contract.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TEXT = "tag:yaml.org,2002:str"
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -59,7 +63,7 @@ def read_document(path: Path) -> Document:
     Raises `DocumentError` (code KB-C01) with the line when it cannot be read.
     """
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError(Problem("KB-C01", path, line, f"not readable as YAML: {error.problem}")) from None
@@ -106,7 +110,7 @@ def _unusable(node: yaml.Node) -> Iterator[tuple[int, str]]:
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             yield from _unusable(value)
-    else:
+    elif node.tag != _TEXT:
         try:
             yaml.SafeLoader("").construct_document(node)
         except ValueError as error:

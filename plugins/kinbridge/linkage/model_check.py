@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import sqlglot
@@ -159,6 +160,11 @@ def _placeholder_problems(document: Document) -> Iterator[Problem]:
             yield document.problem(
                 "KB-C43", f"{element!r} is no column of a source record, or has no list", "placeholders", element
             )
+            continue
+        for index, value in enumerate(values):
+            if not isinstance(value, str | date):
+                # YAML reads NULL and NO as something else than the words.
+                yield document.problem("KB-C43", "the value needs quotes", "placeholders", element, index)
 
 
 def _comparison_problems(document: Document) -> Iterator[Problem]:

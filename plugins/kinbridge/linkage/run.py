@@ -19,7 +19,7 @@ from kinbridge.linkage.clean import INPUT_COLUMNS
 from kinbridge.linkage.habits import with_partner_habits
 from kinbridge.linkage.link import Linkage, link
 from kinbridge.linkage.model import Model
-from kinbridge.linkage.people import CHANGE_SCHEMA, ID_SCHEMA, People, assign_people
+from kinbridge.linkage.people import ID_SCHEMA, People, assign_people
 from kinbridge.warehouse.connection import Dsn, transaction
 
 LOCK = "kinbridge linkage"
@@ -171,7 +171,6 @@ def _copy_in(cursor: Any, table: str, columns: str, rows: pa.Table) -> None:
 
 def _store(cursor: Any, run_id: int, linkage: Linkage, people: People) -> None:
     fresh = pa.table({"person_id": pa.array(people.new_ids, pa.string())})
-    assert people.changes.schema == CHANGE_SCHEMA
     _copy_in(cursor, "given_person", "person_id uuid", fresh)
     _copy_in(cursor, "given_link", "partner text, source_person_id text, person_id uuid", people.assignments)
     _copy_in(

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ParseError, TokenError
+from sqlglot.errors import OptimizeError, ParseError, TokenError
+from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from kinbridge.load.transform import Statement
+
+# A SELECT may not change anything, not even inside a WITH.
+_CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Into, exp.Lock, exp.Command, exp.DDL)
 
 
 @dataclass(frozen=True)
 class Use:
-    """One column that a statement reads: the relation (`source`, `codes_race`), the column, the line in the file."""
+    """One column that a statement reads: the relation (`source`, `codes_race`), the column, the line in the file.
+
+    `relation` is empty where the text does not tell from which of several relations the column comes.
+    """
 
     relation: str
     column: str
@@ -40,6 +48,25 @@ class NotOneSelect(Exception):
 
 def lineage(statement: Statement) -> Lineage:
     """Read one statement. Raises `NotOneSelect` for anything but a SELECT whose columns are all named."""
+    tree = _parsed(statement)
+    star = next((star for star in tree.find_all(exp.Star) if not isinstance(star.parent, exp.Count)), None)
+    if star is not None:
+        raise NotOneSelect(statement.line, "name every column: `*` would take in what nobody reviewed")
+    if any(join.args.get("using") or join.method == "NATURAL" for join in tree.find_all(exp.Join)):
+        raise NotOneSelect(statement.line, "join with ON: USING and NATURAL do not say whose columns they compare")
+    try:
+        scopes = traverse_scope(tree)
+    except OptimizeError:
+        raise NotOneSelect(statement.line, "one name stands for two relations") from None
+    tables = (source for scope in scopes for source in scope.sources.values() if isinstance(source, exp.Table))
+    return Lineage(
+        outputs=tuple(tree.named_selects),
+        relations=frozenset(_relation(table) for table in tables),
+        uses=tuple(sorted(set(_uses(scopes, statement)), key=lambda use: (use.line, use.relation, use.column))),
+    )
+
+
+def _parsed(statement: Statement) -> exp.Query:
     try:
         parsed = [tree for tree in sqlglot.parse(statement.sql, read="postgres") if tree is not None]
     except ParseError as error:
@@ -47,28 +74,31 @@ def lineage(statement: Statement) -> Lineage:
         raise NotOneSelect(statement.line + int(line or 1), "not readable as SQL") from None
     except TokenError:
         raise NotOneSelect(statement.line, "not readable as SQL") from None
-    if len(parsed) != 1 or not isinstance(parsed[0], exp.Query):
+    if len(parsed) != 1 or not isinstance(parsed[0], exp.Query) or parsed[0].find(*_CHANGES):
         raise NotOneSelect(statement.line, "expected one SELECT for each `-- target:` line")
-    tree = parsed[0]
-    if next(tree.find_all(exp.Star), None) is not None and not list(tree.find_all(exp.Count)):
-        raise NotOneSelect(statement.line, "name every column: `*` would take in what nobody reviewed")
-    names = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
-    aliases = {
-        table.alias_or_name: table.name for table in tree.find_all(exp.Table) if table.name and table.name not in names
-    }
-    return Lineage(
-        outputs=tuple(tree.named_selects),
-        relations=frozenset(aliases.values()),
-        uses=tuple(_uses(tree, aliases, statement)),
-    )
+    return parsed[0]
 
 
-def _uses(tree: exp.Expr, aliases: dict[str, str], statement: Statement) -> list[Use]:
-    only = next(iter(aliases.values())) if len(aliases) == 1 else None
-    found = []
-    for column in tree.find_all(exp.Column):
-        relation = aliases.get(column.table) if column.table else only
-        if relation is not None:
-            line = statement.line + int((column.this.meta or {}).get("line", 1))
-            found.append(Use(relation, column.name, line))
-    return found
+def _uses(scopes: list[Scope], statement: Statement) -> Iterator[Use]:
+    for scope in scopes:
+        for column in scope.columns:
+            line = statement.line + int(column.this.meta.get("line", 1))
+            if column.table:
+                source = scope.sources.get(column.table)
+                # A subquery may name what its surroundings read: it is looked up there.
+                if source is None and scope.is_root:
+                    yield Use("", f"{column.table}.{column.name}", line)
+            else:
+                several = len(scope.sources) != 1
+                source = None if several else next(iter(scope.sources.values()))
+                if several:
+                    yield Use("", column.name, line)
+            if isinstance(source, exp.Table):
+                yield Use(_relation(source), column.name, line)
+
+
+def _relation(table: exp.Table) -> str:
+    """The relation's name with its schema, if it has one; a function's call as it is written."""
+    if not isinstance(table.this, exp.Identifier):
+        return str(table.this.sql())
+    return ".".join(part.name for part in table.parts)

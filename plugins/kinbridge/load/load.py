@@ -14,7 +14,7 @@ from psycopg2.extras import Json
 
 from kinbridge.contract.model import CODES, Column, Feed, Kind
 from kinbridge.contract.rules import rules
-from kinbridge.contract.sql import ident, literal
+from kinbridge.contract.sql import ident
 from kinbridge.errors import KinbridgeError
 from kinbridge.load.crosswalk import create, crosswalks
 from kinbridge.load.source import create_source
@@ -86,9 +86,7 @@ def load(cursor: Any, plan: LoadPlan) -> Fates:
     fates = _fates(cursor, plan)
     # The landing tables can be dropped only when nothing of this session looks at them.
     cursor.execute("DROP VIEW source")
-    cursor.execute(
-        "INSERT INTO ledger.load (delivery_id, targets) VALUES (%s, %s)", (plan.delivery_id, Json(targets))
-    )
+    cursor.execute("INSERT INTO ledger.load (delivery_id, targets) VALUES (%s, %s)", (plan.delivery_id, Json(targets)))
     return fates
 
 

@@ -41,9 +41,7 @@ def read_transform(path: Path) -> tuple[list[Statement], list[Problem]]:
         elif target is not None:
             statements.append(Statement(target, text, path, start + lead))
         elif re.sub(r"--.*", "", text).strip():
-            problems.append(
-                Problem("KB-C30", path, start, "a statement without a `-- target:` line above it")
-            )
+            problems.append(Problem("KB-C30", path, start, "a statement without a `-- target:` line above it"))
 
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         found = TARGET.match(line)

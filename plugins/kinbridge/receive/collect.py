@@ -12,9 +12,8 @@ from kinbridge.contract.odcs import feeds
 from kinbridge.delivery.collect import collect
 from kinbridge.delivery.endpoint import SftpEndpoint
 from kinbridge.delivery.plan import CollectPlan
-from kinbridge.ledger.events import record_event
 from kinbridge.errors import KinbridgeError
-from kinbridge.receive.receipt import send_receipt_of
+from kinbridge.ledger.events import record_event
 from kinbridge.settings import landing_folder
 from kinbridge.warehouse.connection import Dsn, transaction
 
@@ -38,15 +37,13 @@ def gate(dsn: Dsn, feed_id: str, today: date) -> Permit:
 def collect_feed(dsn: Dsn, endpoint: SftpEndpoint, feed: Feed, granted: Permit, now: datetime) -> list[int]:
     """Collect what is new; returns the deliveries to work on, oldest period first.
 
-    A file that was here before gets its receipt at once: nothing else will happen to it.
+    A file that was here before is among them: every step passes it by, and it gets its receipt.
     """
     collected = collect(endpoint, plan_of(feed, granted), dsn, landing_folder(), now=now)
     log.info("%s: %s", feed.id, collected.summary())
     for waiting in collected.waiting:
         log.info("left in the inbox: %s (%s)", waiting.file, waiting.reason)
-    for delivery_id in collected.duplicates:
-        send_receipt_of(dsn, endpoint, delivery_id)
-    return [*collected.unfinished, *collected.new]
+    return [*collected.unfinished, *collected.new, *collected.duplicates]
 
 
 def plan_of(feed: Feed, granted: Permit) -> CollectPlan:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from kinbridge.errors import catalogue
+from kinbridge.errors import KinbridgeError, catalogue
 from kinbridge.ledger.deliveries import get, set_state
 from kinbridge.ledger.events import record_event
 from kinbridge.ledger.states import State
-from kinbridge.receive.work import work_on
+from kinbridge.receive.work import locked, work_on
 from kinbridge.warehouse.connection import Dsn, transaction
 
 APPROVE = "Load the sound rows"
@@ -64,7 +64,10 @@ def hold_of(dsn: Dsn, delivery_id: int) -> Hold | None:
         "",
         "| rule | what | severity | count |",
         "|---|---|---|---|",
-        *(f"| `{rule}` | {catalogue()[code].title} ({code}) | {severity} | {found:,} |" for rule, code, severity, found in results),
+        *(
+            f"| `{rule}` | {catalogue()[code].title} ({code}) | {severity} | {found:,} |"
+            for rule, code, severity, found in results
+        ),
         "",
         f"**{APPROVE}**: rows without a critical finding are loaded, the others go to quarantine. "
         f"**{REJECT}**: nothing is loaded; the partner is asked to send the file again.",
@@ -72,21 +75,30 @@ def hold_of(dsn: Dsn, delivery_id: int) -> Hold | None:
     return Hold(f"Held: {delivery.feed} {delivery.file_name}", "\n".join(lines))
 
 
-def record_decision(dsn: Dsn, delivery_id: int, choice: str, decided_by: str, decided_at: datetime, reason: str) -> str:
-    """Write the decision once; returns `approved` or `rejected`. A second answer to the same question changes nothing."""
+def record_decision(  # noqa: PLR0917 - the task that calls it hands its values on in this order
+    dsn: Dsn, delivery_id: int, choice: str, decided_by: str, decided_at: datetime, reason: str
+) -> str:
+    """Write the decision once; returns `approved` or `rejected`. A second answer to the question changes nothing.
+
+    Raises `KinbridgeError` KB-L06 when nothing was decided yet and the delivery does not wait for anybody.
+    """
     outcome = "approved" if choice == APPROVE else "rejected"
     with transaction(dsn) as connection, connection.cursor() as cursor:
+        delivery = locked(connection, delivery_id)
+        cursor.execute("SELECT outcome FROM ledger.decision WHERE delivery_id = %s", (delivery_id,))
+        earlier = cursor.fetchone()
+        if earlier:
+            return str(earlier[0])
+        if delivery.state is not State.HELD:
+            raise KinbridgeError("KB-L06", feed=delivery.feed, delivery=delivery_id, state=delivery.state.value)
         cursor.execute(
             """
             INSERT INTO ledger.decision (delivery_id, outcome, decided_by, decided_at, reason)
             VALUES (%s, %s, %s, %s, %s)
-            ON CONFLICT (delivery_id) DO NOTHING
             """,
             (delivery_id, outcome, decided_by, decided_at, reason or None),
         )
-        if cursor.rowcount:
-            record_event(connection, delivery_id, decided_by, "decided", {"outcome": outcome})
-            if outcome == "approved":
-                set_state(connection, delivery_id, State.APPROVED, None, decided_by)
-        cursor.execute("SELECT outcome FROM ledger.decision WHERE delivery_id = %s", (delivery_id,))
-        return str(cursor.fetchone()[0])
+        record_event(connection, delivery_id, decided_by, "decided", {"outcome": outcome})
+        if outcome == "approved":
+            set_state(connection, delivery_id, State.APPROVED, None, decided_by)
+        return outcome

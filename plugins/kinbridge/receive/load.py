@@ -13,23 +13,25 @@ from kinbridge.ledger.deliveries import forget_landed, set_state
 from kinbridge.ledger.events import record_event
 from kinbridge.ledger.states import State
 from kinbridge.load.load import Fates, load, reject
+from kinbridge.receive.stage import restage_approved
 from kinbridge.receive.validate import validate_delivery
-from kinbridge.receive.work import Work, work_on
+from kinbridge.receive.work import Work, landed, locked, work_on
 from kinbridge.warehouse.connection import Dsn, transaction
 
 ACTOR = "receive.load"
+# States of a delivery whose rows have been held against the contract.
+VALIDATED = frozenset({State.VALIDATED, State.HELD, State.APPROVED})
 
 
 def load_delivery(dsn: Dsn, delivery_id: int, today: date) -> Account | None:
     """Load once; a retry, or a second worker, finds the work done. None when a rejected file left nothing to load.
 
-    The whole step is one transaction that begins by locking the delivery's ledger row: a killed worker leaves nothing, and a
-    worker that wakes up late finds the delivery settled.
+    The whole step is one transaction that begins by locking the delivery's ledger row: a killed worker leaves nothing,
+    and a worker that wakes up late finds the delivery settled.
     """
-    if not _landed(dsn, delivery_id):
-        validate_delivery(dsn, delivery_id, today)
+    _make_ready(dsn, delivery_id, today)
     with transaction(dsn) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT state FROM ledger.delivery WHERE delivery_id = %s FOR UPDATE", (delivery_id,))
+        locked(connection, delivery_id)
         work = work_on(connection, delivery_id)
         if work.delivery.state.settled:
             return read(connection, delivery_id) if work.delivery.state is not State.REFUSED else None
@@ -46,18 +48,17 @@ def load_delivery(dsn: Dsn, delivery_id: int, today: date) -> Account | None:
     return None if rejected else account
 
 
-def _landed(dsn: Dsn, delivery_id: int) -> bool:
-    """Whether the landing table still holds what was staged (a crash of Postgres empties unlogged tables)."""
-    with transaction(dsn) as connection, connection.cursor() as cursor:
+def _make_ready(dsn: Dsn, delivery_id: int, today: date) -> None:
+    """Make up for what is missing: a validation that was skipped, rows that a crash of Postgres took."""
+    with transaction(dsn) as connection:
         work = work_on(connection, delivery_id)
-        if work.delivery.state.settled:
-            return True
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (work.landing.table,))
-        if not cursor.fetchone()[0]:
-            return False
-        cursor.execute(f"SELECT count(*) FROM {work.landing.table}")
-        held = read(connection, delivery_id)
-        return held is not None and int(cursor.fetchone()[0]) == held.source_rows
+        state = work.delivery.state
+        if state.settled or (state in VALIDATED and landed(connection, work)):
+            return
+    if state is State.APPROVED:
+        restage_approved(dsn, delivery_id, today)
+    else:
+        validate_delivery(dsn, delivery_id, today)
 
 
 def _rejected(cursor: Any, delivery_id: int) -> bool:

@@ -14,7 +14,7 @@ from kinbridge.ledger.deliveries import set_state
 from kinbridge.ledger.events import latest_facts, record_event
 from kinbridge.ledger.states import State
 from kinbridge.receive.stage import OPEN, stage_delivery
-from kinbridge.receive.work import Work, work_on
+from kinbridge.receive.work import Work, landed, locked, work_on
 from kinbridge.validation.documents import keep_result
 from kinbridge.validation.expectations import run_suite
 from kinbridge.validation.findings import find
@@ -45,6 +45,8 @@ def validate_delivery(dsn: Dsn, delivery_id: int, today: date) -> Verdict | None
         return None
     outcome = run_suite(dsn.sqlalchemy_url, work.feed, work.landing.view_name, work.delivery.as_of)
     with transaction(dsn) as connection:
+        if locked(connection, delivery_id).state not in OPEN:
+            return None
         with connection.cursor() as cursor:
             found = find(cursor, work.landing, work.rules, work.delivery.as_of)
             verdict = _judge(connection, cursor, work, found, outcome.counts)
@@ -62,17 +64,10 @@ def validate_delivery(dsn: Dsn, delivery_id: int, today: date) -> Verdict | None
 
 
 def _heal(dsn: Dsn, delivery_id: int, today: date) -> None:
-    """Stage again when the landing table is not what was staged: unlogged tables are emptied by a crash of Postgres."""
-    with transaction(dsn) as connection, connection.cursor() as cursor:
+    """Stage again when the landing tables do not hold what was staged."""
+    with transaction(dsn) as connection:
         work = work_on(connection, delivery_id)
-        if work.delivery.state not in OPEN:
-            return
-        staged = latest_facts(connection, delivery_id, "staged")
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (work.landing.view,))
-        there = staged is not None and cursor.fetchone()[0]
-        if there and staged:
-            cursor.execute(f"SELECT count(*) FROM {work.landing.table}")
-            there = cursor.fetchone()[0] == staged["rows"]
+        there = work.delivery.state not in OPEN or landed(connection, work)
     if not there:
         stage_delivery(dsn, delivery_id, today)
 
@@ -115,7 +110,10 @@ def _write_results(cursor: Any, work: Work, counts: dict[str, int], gx: dict[str
     cursor.execute("DELETE FROM ledger.rule_result WHERE delivery_id = %s", (delivery_id,))
     execute_values(
         cursor,
-        "INSERT INTO ledger.rule_result (delivery_id, rule, code, column_name, severity, scope, found, gx_count) VALUES %s",
+        """
+        INSERT INTO ledger.rule_result (delivery_id, rule, code, column_name, severity, scope, found, gx_count)
+        VALUES %s
+        """,
         [
             (
                 delivery_id,
@@ -131,4 +129,3 @@ def _write_results(cursor: Any, work: Work, counts: dict[str, int], gx: dict[str
             if rule.id in counts
         ],
     )
-

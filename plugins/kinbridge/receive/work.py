@@ -45,11 +45,31 @@ class Work:
 
 
 def work_on(connection: Any, delivery_id: int) -> Work:
-    """The delivery as it was staged. Columns are those that the agreement allowed then, not those it may allow by now."""
+    """The delivery as it was staged. Columns are those that the agreement allowed then, whatever it allows by now."""
     delivery = get(connection, delivery_id)
     feed = feed_of(delivery.feed)
     staged = latest_facts(connection, delivery_id, "staged") or {}
     return Work(delivery, feed, feed.authorised(staged.get("columns", ())))
+
+
+def locked(connection: Any, delivery_id: int) -> Delivery:
+    """The delivery, and nobody else's to change until the transaction ends. KB-D18 when there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM ledger.delivery WHERE delivery_id = %s FOR UPDATE", (delivery_id,))
+    return get(connection, delivery_id)
+
+
+def landed(connection: Any, work: Work) -> bool:
+    """Whether the landing tables still hold what was staged: unlogged tables are emptied by a crash of Postgres."""
+    staged = latest_facts(connection, work.delivery.delivery_id, "staged")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (work.landing.view,))
+        if staged is None or not cursor.fetchone()[0]:
+            return False
+        cursor.execute(f"SELECT count(*) FROM {work.landing.table}")
+        rows = cursor.fetchone()[0]
+        cursor.execute(f"SELECT count(*) FROM {work.landing.repeat}")
+        return bool((rows, cursor.fetchone()[0]) == (staged["rows"], staged["repeats"]))
 
 
 def referred_columns(feed: Feed) -> tuple[tuple[str, ...], ...]:

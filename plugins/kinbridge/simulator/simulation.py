@@ -169,7 +169,7 @@ class _Simulation:
                 layout.write(done.rows, out / layout.partner / file)
                 self.spoilt.append(done.account)
                 rows[f"{layout.partner}/{file}"] = len(done.rows)
-                if len(extract.person):
+                if extract.person is not None:
                     self.seen.setdefault(layout.partner, {})[month] = (extract.person, extract.address)
         return rows
 

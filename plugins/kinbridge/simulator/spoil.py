@@ -14,7 +14,7 @@ from kinbridge.simulator.months import Months
 from kinbridge.simulator.spoiling import Circumstances, Spoiling
 from kinbridge.simulator.spoilings import DUPLICATE, SPOILINGS
 
-CRITICAL_SHARE = 0.004
+CRITICAL_SHARE = 0.001
 WARNING_SHARE = 0.007
 DUPLICATE_SHARE = 0.002
 # Small files get each kind once over the months, as long as few rows of a file are hit; the smallest stay clean.

@@ -1,8 +1,8 @@
 """The SQL of a delivery's landing tables. Pure text from declarations; nothing here runs it.
 
-A delivery has, in schema `landing`: the table of its rows as text (`…__d12`), the lines that exactly repeat an earlier row
-(`…__d12_repeat`), and the typed view of the other rows (`…__d12_typed`), which Great Expectations, the findings and the
-transform all read.
+A delivery has, in schema `landing`: the table of its rows as text (`…__d12`), the lines that exactly repeat an earlier
+row (`…__d12_repeat`), and the typed view of the other rows (`…__d12_typed`), which Great Expectations, the findings and
+the transform all read.
 """
 
 from __future__ import annotations
@@ -56,18 +56,12 @@ class Landing:
 
     def drop(self) -> str:
         """Drops all three, if they are there."""
-        return (
-            f"DROP VIEW IF EXISTS {self.view}; "
-            f"DROP TABLE IF EXISTS {self.repeat}; "
-            f"DROP TABLE IF EXISTS {self.table}"
-        )
+        return f"DROP VIEW IF EXISTS {self.view}; DROP TABLE IF EXISTS {self.repeat}; DROP TABLE IF EXISTS {self.table}"
 
     def create(self) -> str:
         """Makes the landing table: unlogged, since a lost one is staged again from the landed file."""
         columns = "".join(f", {ident(c.name)} text" for c in self.columns)
-        return (
-            f"CREATE UNLOGGED TABLE {self.table} (line_no bigint NOT NULL, row_shape text NOT NULL{columns})"
-        )
+        return f"CREATE UNLOGGED TABLE {self.table} (line_no bigint NOT NULL, row_shape text NOT NULL{columns})"
 
     def copy(self) -> str:
         """The COPY that takes what `DelimitedFile.chunks` gives; an empty field is NULL, a quoted empty one too."""
@@ -95,9 +89,7 @@ class Landing:
 
     def create_view(self) -> str:
         """Makes the typed view: trimmed text, a typed twin for each column that is not text, reference look-ups."""
-        trimmed = [
-            f"NULLIF(btrim({ident(c.name)}, {WHITE_SPACE}), '') AS {ident(c.name)}" for c in self.columns
-        ]
+        trimmed = [f"NULLIF(btrim({ident(c.name)}, {WHITE_SPACE}), '') AS {ident(c.name)}" for c in self.columns]
         inner = ", ".join(["line_no", "row_shape", *trimmed])
         outer = ", ".join(["t.line_no", "t.row_shape", *self._outer()])
         return (

@@ -1,7 +1,8 @@
 """Reads a delimited file as the contract describes it and turns it into the text that COPY takes.
 
 Works on chunks of rows, so memory does not grow with the file. Never repairs anything silently: a row that is ragged or
-cannot be decoded is passed on with its `shape` said, a file that cannot be read at all raises `Unreadable` with the line.
+cannot be decoded is passed on with its `shape` said, a file that cannot be read at all raises `Unreadable` with the
+line.
 """
 
 from __future__ import annotations
@@ -60,9 +61,7 @@ class DelimitedFile:
     def chunks(self) -> Iterator[bytes]:
         """CSV text for `COPY … (line_no, shape, columns…) WITH (FORMAT csv)`, UTF-8, one chunk at a time."""
         csv.field_size_limit(FIELD_LIMIT)
-        with self.path.open(
-            encoding=_codec(self.dialect.encoding), errors="surrogateescape", newline=""
-        ) as text:
+        with self.path.open(encoding=_codec(self.dialect.encoding), errors="surrogateescape", newline="") as text:
             reader = csv.reader(
                 text,
                 delimiter=self.dialect.delimiter,
@@ -149,9 +148,7 @@ def _judged(line: int, row: list[str], header: Header, pick: Any) -> tuple[int |
 def _storable(value: str) -> str:
     if "\0" in value:
         value = value.replace("\0", "\ufffd")
-    return (
-        value.encode("utf-8", "replace").decode("utf-8") if not value.isascii() and _broken(value) else value
-    )
+    return value.encode("utf-8", "replace").decode("utf-8") if not value.isascii() and _broken(value) else value
 
 
 def _broken(value: str) -> bool:

@@ -50,9 +50,9 @@ def project() -> Any:
 def run_suite(sqlalchemy_url: str, feed: Feed, view_name: str, as_of: date) -> Outcome:
     """Validate the typed view `landing.<view_name>` with the feed's suite.
 
-    The datasource lives in a context in memory: in the project's own context it would be written to its YAML file, password
-    and all. Raises `KinbridgeError` KB-F91 when an expectation could not be evaluated (an unevaluated rule is no pass) and
-    KB-F92 when the feed has no compiled suite.
+    The datasource lives in a context in memory: in the project's own context it would be written to its YAML file,
+    password and all. Raises `KinbridgeError` KB-F91 when an expectation could not be evaluated (an unevaluated rule is
+    no pass) and KB-F92 when the feed has no compiled suite.
     """
     path = suite_path(feed)
     if not path.is_file():
@@ -77,9 +77,7 @@ def run_suite(sqlalchemy_url: str, feed: Feed, view_name: str, as_of: date) -> O
 def _count(feed: Feed, item: Any) -> tuple[str, int]:
     rule = item.expectation_config.meta["rule"]
     info = item.exception_info or {}
-    if info.get("raised_exception") or any(
-        isinstance(v, dict) and v.get("raised_exception") for v in info.values()
-    ):
+    if info.get("raised_exception") or any(isinstance(v, dict) and v.get("raised_exception") for v in info.values()):
         raise KinbridgeError("KB-F91", feed=feed.id, rule=rule)
     count = item.result.get("unexpected_count")
     return rule, int(count) if count is not None else int(not item.success)

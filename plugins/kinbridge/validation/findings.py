@@ -37,9 +37,7 @@ def scan(landing: Landing, rules: Iterable[Rule], as_of: date) -> str | None:
 
     The WHERE clause keeps sound rows from building an array at all; that halves the time on a clean file.
     """
-    conditions = [
-        (rule, condition) for rule in rules if (condition := broken(landing.feed, rule, as_of)) is not None
-    ]
+    conditions = [(rule, condition) for rule in rules if (condition := broken(landing.feed, rule, as_of)) is not None]
     if not conditions:
         return None
     cases = ", ".join(f"CASE WHEN {condition} THEN {literal(rule.id)} END" for rule, condition in conditions)

@@ -1,7 +1,7 @@
-"""Compiles a feed's rules to a Great Expectations suite, written as JSON that reviewers can read and `kinbridge check` compares.
+"""Compiles a feed's rules to a Great Expectations suite: JSON that people review and `kinbridge check` compares.
 
-One expectation for each rule, carrying the rule's id, code and severity in `meta`. We write the JSON ourselves: the library
-would insert random ids, and every compilation would look like a change.
+One expectation for each rule, carrying the rule's id, code and severity in `meta`. We write the JSON ourselves: the
+library would insert random ids, and every compilation would look like a change.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def test_contradiction_holds_through_a_third_record() -> None:
 
 def test_contradiction_holds_between_grown_clusters() -> None:
     # 0 with 1 and 2 with 3 are settled first; then 0 and 3 may plead as they like for the two who are apart
-    pairs = [(0, 1, 15), (2, 3, 15), (0, 2, 4), (1, 2, 14), (1, 3, 4), (0, 3, 14)]
+    pairs = [(0, 1, 15), (2, 3, 15), (0, 2, 4), (1, 2, 14), (1, 3, 2), (0, 3, 9)]
     assert groups([0, 1, 0, 1], pairs, apart={(1, 2)}) == [0, 0, 2, 2]
 
 

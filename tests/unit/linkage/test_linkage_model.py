@@ -17,6 +17,7 @@ MISTAKES = [
     ("  block_size: 400", "  block_sizes: 400", "KB-C41"),
     ("    medicaid: rare", "    medicaid: seldom", "KB-C42"),
     ("  middle_name: [NA,", "  second_name: [NA,", "KB-C43"),
+    ('"NULL"', "NULL", "KB-C43"),
     ("m: 0.985, u: 0.5", "m: 0.885, u: 0.5", "KB-C44"),
     ("rare_values_of: first_name", "rare_values_of: last_name", "KB-C44"),
     ("needs: [email]", "needs: [mail]", "KB-C44"),
