@@ -1,4 +1,4 @@
-"""One Airflow DAG for each feed's contract. The wiring is in kinbridge.orchestration.receive; nothing of the domain is here."""
+"""One Airflow DAG for each feed's contract. The wiring is in kinbridge.orchestration.receive."""
 
 from kinbridge.orchestration.receive import receive_dags
 

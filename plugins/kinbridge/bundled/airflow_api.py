@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the demo and the tests need it. Programs use the API: each `airflow` command takes seconds."""
+"""Airflow's REST API, as far as the demo and the tests need it. The `airflow` command takes seconds for each call."""
 
 from __future__ import annotations
 

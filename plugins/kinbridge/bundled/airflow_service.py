@@ -1,7 +1,7 @@
 """Airflow as processes of this machine: API server, scheduler (LocalExecutor), DAG processor, triggerer.
 
-Its metadata live in a database of their own, as a role that sees nothing of the warehouse. For the demo and for tests; in
-production the same DAGs run in the site's own Airflow.
+Its metadata live in a database of their own, as a role that sees nothing of the warehouse. For the demo and for tests;
+in production the same DAGs run in the site's own Airflow.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Entry of the `kinbridge` command. Commands are thin: they parse, call the package, print, and choose the exit code."""
+"""Entry of the `kinbridge` command. Commands are thin: they parse, call the package, print, and exit."""
 
 from __future__ import annotations
 

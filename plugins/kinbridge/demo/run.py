@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 from rich.console import Console
@@ -16,15 +17,17 @@ from kinbridge.demo.watch import ACTIVE, Watch
 from kinbridge.errors import KinbridgeError
 
 PARSE_SECONDS = 90.0
+# Columns of the tables where the output is no terminal.
+PRINTED_WIDTH = 150
 
 
 def run_demo(families: int, seed: int, months: int, timeout: float) -> bool:
     """Run it; True when every DAG run but those waiting for a person succeeded and all accounts balance."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PRINTED_WIDTH)
     began = time.monotonic()
 
     def say(text: str) -> None:
-        console.print(f"[dim]{time.monotonic() - began:5.0f} s[/dim]  {text}", markup=True)
+        console.print(f"[dim]{time.monotonic() - began:5.0f} s[/dim]  {text}", soft_wrap=True)
 
     problems = check()
     if problems:

@@ -1,4 +1,4 @@
-"""What the demo says at its end: answers, accounts, quarantine, receipts, what waits, where to look. And whether all went well."""
+"""What the demo says at its end: answers, accounts, quarantine, receipts, what waits, and whether all went well."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from kinbridge.settings import great_expectations_folder, include_folders
 from kinbridge.warehouse.connection import Dsn, transaction
 
 ROWS_SHOWN = 24
+ACCOUNT = "source = loaded + unchanged + quarantined + duplicate + undecided"
 
 
 def summarise(console: Console, stack: Stack, api: AirflowApi, runs: list[dict[str, Any]], seconds: float) -> bool:
@@ -23,7 +24,7 @@ def summarise(console: Console, stack: Stack, api: AirflowApi, runs: list[dict[s
         title = sql.splitlines()[0].removeprefix("-- ")
         _print(console, title, *_query(stack.dsns["kb_analyst"], sql))
     steward = stack.dsns["kb_steward"]
-    _print(console, "Row accounts (source = loaded + unchanged + quarantined + duplicate + undecided)", *_accounts(steward))
+    _print(console, f"Row accounts: {ACCOUNT}", *_accounts(steward))
     _print(console, "Quarantined rows, and why", *_quarantine(steward))
     balanced = _balanced(steward)
     questions = api.questions()
@@ -93,24 +94,23 @@ def _balanced(dsn: Dsn) -> bool:
 
 def _failed(runs: list[dict[str, Any]], questions: list[dict[str, Any]]) -> list[str]:
     waiting = {q["task_instance"]["dag_run_id"] for q in questions}
-    return sorted(
-        {run["dag_id"] for run in runs if run["state"] != "success" and run["dag_run_id"] not in waiting}
-    )
+    return sorted({run["dag_id"] for run in runs if run["state"] != "success" and run["dag_run_id"] not in waiting})
 
 
 def _where(console: Console, stack: Stack, questions: list[dict[str, Any]]) -> None:
     console.rule("Where to look")
     for partner in sorted(stack.sftp.keys):
-        console.print(f"Receipts of {partner}: {landing_zone(stack.sftp, partner)}")
+        console.print(f"Receipts of {partner}: {landing_zone(stack.sftp, partner)}", soft_wrap=True)
     docs = great_expectations_folder() / "uncommitted" / "data_docs" / "local_site" / "index.html"
-    console.print(f"Data Docs: {docs}")
+    console.print(f"Data Docs: {docs}", soft_wrap=True)
     console.print(f"Airflow: {stack.airflow.url}   user {stack.airflow.user}   password {stack.airflow.password}")
     for question in questions:
         instance = question["task_instance"]
         console.print(f"[bold]Waits for your decision:[/bold] {question['subject']}")
         console.print(
             f"  {stack.airflow.url}/dags/{instance['dag_id']}/runs/{instance['dag_run_id']}"
-            f"/tasks/{instance['task_id']}/mapped/{instance['map_index']}/required_actions"
+            f"/tasks/{instance['task_id']}/mapped/{instance['map_index']}/required_actions",
+            soft_wrap=True,
         )
 
 

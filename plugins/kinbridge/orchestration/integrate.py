@@ -10,10 +10,10 @@ from airflow.sdk import DAG, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from kinbridge.contract.odcs import contract_paths
+from kinbridge.ledger.integrations import begin_integration, finish_integration, in_flight
 from kinbridge.orchestration.assets import MART, records_of
 from kinbridge.orchestration.connections import LINKAGE, warehouse
 from kinbridge.orchestration.guard import guarded
-from kinbridge.ledger.integrations import begin_integration, finish_integration, in_flight
 
 QUIET_SECONDS = 900
 

@@ -1,4 +1,4 @@
-"""The receive DAG of a feed, generated from its contract: collect, then for each delivery stage, validate, hold, load, receipt."""
+"""The receive DAG of a feed, generated from its contract: collect, then stage to receipt for each delivery."""
 
 from __future__ import annotations
 

@@ -1,0 +1,242 @@
+"""What the reader hands to COPY is what the partner wrote, byte for meaning, or it says that it is not."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from kinbridge.contract.model import Column, Dialect
+from kinbridge.contract.odcs import feeds
+from kinbridge.staging import reader
+from kinbridge.staging.reader import DelimitedFile, Header, Unreadable
+
+NASTY = [
+    "\\.", "\\N", "\t", '"', "''", "\n", "\r", "\r\n", "a\n\\.\nb", "\n\\.\n", "'; DROP TABLE record.person; --", "👩‍👧",
+    "=1+1", "@SUM(A1)", "-5", "+5", "\u2028", "\x0b", "\x1c", "\x85", "\ufeff", " x ", "NULL", "", "é", "|", ",", "\x00",
+]  # fmt: skip
+DIALECTS = {feed.dialect for feed in feeds().values()}
+PLAIN = Dialect("x")
+
+
+def columns(*names: str, required: bool = False) -> tuple[Column, ...]:
+    return tuple(Column(name, name.upper(), "string", "A column.", "internal", required=required) for name in names)
+
+
+A, B, C = columns("a", "b", "c")
+
+
+def read(path: Path, dialect: Dialect, expected: tuple[Column, ...], wanted: tuple[Column, ...] | None = None) -> Rows:
+    """The rows as COPY would take them: line, shape, values."""
+    file = DelimitedFile(path, dialect, expected, expected if wanted is None else wanted)
+    text = b"".join(file.chunks()).decode("utf-8")
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    assert file.rows == len(rows)
+    return [(int(line), shape, values) for line, shape, *values in rows]
+
+
+Rows = list[tuple[int, str, list[str]]]
+
+
+def read_bytes(tmp_path: Path, content: bytes, dialect: Dialect = PLAIN, names: str = "abc") -> Rows:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content)
+    return read(path, dialect, columns(*names))
+
+
+texts = st.one_of(st.sampled_from(NASTY), st.text(st.characters(exclude_categories=["Cs"]), max_size=8))
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(table=st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=6), crlf=st.booleans(), data=st.data())
+@example(table=[("a\n\\.\nb", "", "\\."), ("", "", "")], crlf=False, data=None)
+def test_any_text_in_any_dialect_is_read_as_it_was_written(
+    tmp_path: Path, table: list[tuple[str, str, str]], crlf: bool, data: st.DataObject | None
+) -> None:
+    dialect = data.draw(st.sampled_from(sorted(DIALECTS, key=str))) if data else PLAIN
+    written = [[cell.encode(dialect.encoding, "ignore").decode(dialect.encoding) for cell in row] for row in table]
+    path = tmp_path / "rows.csv"
+    with path.open("w", encoding=dialect.encoding, newline="") as text:
+        end = "\r\n" if crlf else "\n"
+        writer = csv.writer(text, delimiter=dialect.delimiter, quotechar=dialect.quote_char, lineterminator=end)
+        writer.writerow(["A", "b", "C"])
+        lines = []
+        for row in written:
+            lines.append(1 + text_lines(path, text))
+            writer.writerow(row)
+    found = read(path, dialect, (A, B, C))
+    assert [line for line, _, _ in found] == lines
+    assert [shape for _, shape, _ in found] == ["undecodable" if "\0" in "".join(row) else "whole" for row in written]
+    assert [values for _, _, values in found] == [[cell.replace("\0", "\ufffd") for cell in row] for row in written]
+
+
+def text_lines(path: Path, text: io.TextIOWrapper) -> int:
+    """How many lines have been written so far: LF, CRLF and lone CR each end one."""
+    text.flush()
+    with path.open(encoding=text.encoding, newline="") as written:
+        return sum(1 for _ in written)
+
+
+def test_dialects_of_the_feeds_differ() -> None:
+    """Else the property above would prove less than it says."""
+    assert {d.delimiter for d in DIALECTS} == {",", "|", "\t"}
+    assert {d.encoding for d in DIALECTS} == {"utf-8", "cp1252", "utf-8-sig"}
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_line_ends_and_byte_order_marks(tmp_path: Path, end: bytes, bom: bytes) -> None:
+    lines = [b"a,b,c", b"1,2,3", b"", b'"x\ny",5,6', b"7,8,9"]
+    assert read_bytes(tmp_path, bom + end.join(lines)) == [
+        (2, "whole", ["1", "2", "3"]),
+        (4, "whole", ["x\ny", "5", "6"]),
+        (6, "whole", ["7", "8", "9"]),
+    ]
+
+
+def test_cp1252_is_read_as_declared_and_what_it_lacks_is_said(tmp_path: Path) -> None:
+    content = b"a,b,c\n\x80,\xe9,\x93q\x94\n\x81,ok,ok\n"
+    assert read_bytes(tmp_path, content, Dialect("x", encoding="cp1252")) == [
+        (2, "whole", ["€", "é", "“q”"]),
+        (3, "undecodable", ["?", "ok", "ok"]),
+    ]
+
+
+def test_bytes_that_are_no_utf8_spoil_their_row_only(tmp_path: Path) -> None:
+    found = read_bytes(tmp_path, b"a,b,c\nM\xfcller,1,2\nM\xc3\xbcller,3,4\nx\0y,5,6\n")
+    assert [(line, shape) for line, shape, _ in found] == [(2, "undecodable"), (3, "whole"), (4, "undecodable")]
+    assert found[1][2] == ["Müller", "3", "4"]
+    assert found[2][2][0] == "x\ufffdy"
+    assert "M" in found[0][2][0]
+    assert found[0][2][0] != "Müller"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8"])
+def test_utf16_is_read_when_declared_and_refused_when_not(tmp_path: Path, encoding: str) -> None:
+    content = "a,b,c\n1,2,ü\n".encode("utf-16")
+    if encoding == "utf-16":
+        assert read_bytes(tmp_path, content, Dialect("x", encoding=encoding)) == [(2, "whole", ["1", "2", "ü"])]
+    else:
+        with pytest.raises(Unreadable) as caught:
+            read_bytes(tmp_path, content, Dialect("x", encoding=encoding))
+        assert (caught.value.line, caught.value.why) == (1, "the header has none of the contract's columns")
+
+
+def test_ragged_rows_are_said_and_nothing_is_shifted(tmp_path: Path) -> None:
+    assert read_bytes(tmp_path, b"a,b,c\n1,2\n1,2,3,4\n\n5,6,7\n") == [
+        (2, "ragged", ["1", "2", ""]),
+        (3, "ragged", ["1", "2", "3"]),
+        (5, "whole", ["5", "6", "7"]),
+    ]
+
+
+def test_columns_are_found_by_name_wherever_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(" C ,new,A\n3,x,1\n", encoding="utf-8")
+    expected = (A, *columns("b", required=True), C)
+    file = DelimitedFile(path, PLAIN, expected, expected)
+    assert b"".join(file.chunks()) == b"2,whole,1,,3\r\n"
+    assert file.header == Header(3, (2, None, 0), missing_required=("b",), unknown=1)
+
+
+def test_a_column_that_is_not_asked_for_is_not_handed_on(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b,c\n1,secret,3\n", encoding="utf-8")
+    for wanted, values in (((A, C), ["1", "3"]), ((C,), ["3"]), ((), [])):
+        file = DelimitedFile(path, PLAIN, (A, B, C), wanted)
+        text = b"".join(file.chunks()).decode()
+        assert text == ",".join(["2", "whole", *values]) + "\r\n"
+        assert file.header is not None
+        assert (file.header.missing_optional, file.header.unknown) == ((), 0)
+
+
+def test_files_without_header_are_read_by_position(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("1,2,3\n4,5\n", encoding="utf-8")
+    assert read(path, Dialect("x", header=False), (A, B, C), (C, A)) == [
+        (1, "whole", ["3", "1"]),
+        (2, "ragged", ["", "4"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "why"),
+    [
+        (b"", 1, "no header"),
+        (b"\n1,2,3\n", 1, "no header"),
+        (b" , ,\n", 1, "no header"),
+        (b"x,y\n1,2\n", 1, "none of the contract's columns"),
+        (b"a,b,B\n1,2,3\n", 1, "one column twice"),
+        (b'a,b,c\n1,2,3\n4,"5,6\n7,8,9\n', 4, "never closed"),
+        (b'a,b,c\n1,2,3\n4,"5"x,6\n', 3, "quoting is broken"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_where_and_why(tmp_path: Path, content: bytes, line: int, why: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read_bytes(tmp_path, content)
+    assert caught.value.line == line
+    assert why in caught.value.why
+
+
+def test_a_quote_that_swallows_the_rest_of_a_large_file_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "FIELD_LIMIT", 1000)
+    with pytest.raises(Unreadable, match="never closed"):
+        read_bytes(tmp_path, b'a,b,c\n1,"2,3\n' + b"4,5,6\n" * 1000)
+
+
+def test_a_header_alone_has_no_rows(tmp_path: Path) -> None:
+    assert read_bytes(tmp_path, b"a,b,c\n") == []
+
+
+def test_one_column(tmp_path: Path) -> None:
+    """An empty field of a single column is written as a quoted empty line; a blank line is no row."""
+    assert read_bytes(tmp_path, b'a\n1\n""\n\n\\.\n', names="a") == [
+        (2, "whole", ["1"]),
+        (3, "whole", [""]),
+        (5, "whole", ["\\."]),
+    ]
+
+
+def test_quotes_mean_nothing_where_none_are_declared(tmp_path: Path) -> None:
+    assert read_bytes(tmp_path, b'a|b|c\n"1|2"|3\n', Dialect("x", delimiter="|", quote_char="")) == [
+        (2, "whole", ['"1', '2"', "3"])
+    ]
+
+
+def test_an_irregular_row_in_a_later_chunk_spoils_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "CHUNK_ROWS", 100)
+    lines = [f"{n},x,y" for n in range(250)]
+    lines[99], lines[100], lines[230] = "99,x", '100,"x\n",y', "230,x,\x00"
+    found = read_bytes(tmp_path, ("a,b,c\n" + "\n".join(lines) + "\n").encode())
+    assert len(found) == 250
+    assert [int(values[0]) for _, _, values in found] == list(range(250))
+    assert {n: shape for n, (_, shape, _) in enumerate(found) if shape != "whole"} == {99: "ragged", 230: "undecodable"}
+    # The line break inside row 100 moves all later lines by one.
+    assert [line for line, _, _ in found] == [n + 2 + (n > 100) for n in range(250)]
+
+
+def test_memory_holds_a_chunk_and_not_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a\n" + "1\n" * (reader.CHUNK_ROWS * 2 + 1), encoding="utf-8")
+    chunks = [chunk.count(b"\n") for chunk in DelimitedFile(path, PLAIN, (A,), (A,)).chunks()]
+    assert chunks == [reader.CHUNK_ROWS, reader.CHUNK_ROWS, 1]
+
+
+@pytest.mark.shared_data
+def test_every_file_of_csv_spectrum_is_read_as_its_json_says(shared_data: Path) -> None:
+    files = sorted((shared_data / "csv-spectrum" / "csvs").glob("*.csv"))
+    assert len(files) >= 10
+    for path in files:
+        expected = json.loads((path.parents[1] / "json" / f"{path.stem}.json").read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8", newline="") as text:
+            header = next(csv.reader(text))
+        wanted = tuple(Column(f"c{n}", name, "string", "", "public") for n, name in enumerate(header))
+        found = [dict(zip(header, values, strict=True)) for _, _, values in read(path, PLAIN, wanted)]
+        assert found == expected, path.name
