@@ -18,7 +18,7 @@ ACCOUNT = "source = loaded + unchanged + quarantined + duplicate + undecided"
 
 
 def summarise(console: Console, stack: Stack, api: AirflowApi, runs: list[dict[str, Any]], seconds: float) -> bool:
-    """Print the summary; True when every DAG run but those that wait for a person succeeded and all accounts balance."""
+    """Print the summary; True when all accounts balance and every run succeeded but those that wait for a person."""
     for path in sorted((include_folders()[0] / "sql" / "answers").glob("*.sql")):
         sql = path.read_text(encoding="utf-8")
         title = sql.splitlines()[0].removeprefix("-- ")

@@ -51,7 +51,8 @@ def receive_dag(feed: Feed) -> DAG:
         # A delivery may wait days for a decision; the next run must not wait for it.
         max_active_runs=16,
         max_consecutive_failed_dag_runs=0,
-        default_args=RETRIES,
+        # Upstream weights finish one delivery before they begin the next, so that receipts leave early.
+        default_args={**RETRIES, "weight_rule": "upstream"},
         tags=["receive", feed.partner],
         doc_md=_documentation(feed),
     ) as dag:

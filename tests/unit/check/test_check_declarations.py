@@ -114,7 +114,7 @@ def test_sound_declarations_hold(feed: Path) -> None:
         ("version: 1.0.0", "version:", "version:", "'version' is empty"),
         ("id: atlas.visits_v1", "id: atlas.visits_v2", "id: atlas", "does not match the folder"),
         ("  - name: rows", "  - { name: more, logicalType: object }\n  - name: rows", "schema:", "exactly one file"),
-        ("name: secret", "name: Minutes", "name: Minutes", "not lower_case"),
+        ("name: secret", "name: Secret", "name: Secret", "not lower_case"),
         ("name: secret", "name: line_no", "name: line_no", "landing tables use"),
         ("name: secret", "name: made__typed", "name: made__typed", "landing tables use"),
         ("name: secret", "name: zip", "name: zip", "declared twice"),

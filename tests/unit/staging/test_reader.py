@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ NASTY = [
     "\\.", "\\N", "\t", '"', "''", "\n", "\r", "\r\n", "a\n\\.\nb", "\n\\.\n", "'; DROP TABLE record.person; --", "👩‍👧",
     "=1+1", "@SUM(A1)", "-5", "+5", "\u2028", "\x0b", "\x1c", "\x85", "\ufeff", " x ", "NULL", "", "é", "|", ",", "\x00",
 ]  # fmt: skip
+# What ends a line in the eyes of a text editor, and of our line numbers.
+LINE_END = re.compile("\r\n|\r|\n")
 DIALECTS = {feed.dialect for feed in feeds().values()}
 PLAIN = Dialect("x")
 
@@ -31,6 +34,9 @@ def columns(*names: str, required: bool = False) -> tuple[Column, ...]:
 A, B, C = columns("a", "b", "c")
 
 
+Rows = list[tuple[int, str, list[str]]]
+
+
 def read(path: Path, dialect: Dialect, expected: tuple[Column, ...], wanted: tuple[Column, ...] | None = None) -> Rows:
     """The rows as COPY would take them: line, shape, values."""
     file = DelimitedFile(path, dialect, expected, expected if wanted is None else wanted)
@@ -38,9 +44,6 @@ def read(path: Path, dialect: Dialect, expected: tuple[Column, ...], wanted: tup
     rows = list(csv.reader(io.StringIO(text, newline="")))
     assert file.rows == len(rows)
     return [(int(line), shape, values) for line, shape, *values in rows]
-
-
-Rows = list[tuple[int, str, list[str]]]
 
 
 def read_bytes(tmp_path: Path, content: bytes, dialect: Dialect = PLAIN, names: str = "abc") -> Rows:
@@ -63,23 +66,17 @@ def test_any_text_in_any_dialect_is_read_as_it_was_written(
     path = tmp_path / "rows.csv"
     with path.open("w", encoding=dialect.encoding, newline="") as text:
         end = "\r\n" if crlf else "\n"
-        writer = csv.writer(text, delimiter=dialect.delimiter, quotechar=dialect.quote_char, lineterminator=end)
-        writer.writerow(["A", "b", "C"])
-        lines = []
-        for row in written:
-            lines.append(1 + text_lines(path, text))
-            writer.writerow(row)
+        # With LF as line end, Python's writer leaves a lone CR unquoted unless it quotes everything.
+        quoting = csv.QUOTE_MINIMAL if crlf else csv.QUOTE_ALL
+        writer = csv.writer(text, delimiter=dialect.delimiter, quotechar=dialect.quote_char, lineterminator=end, quoting=quoting)
+        writer.writerows([["A", "b", "C"], *written])
+    lines = [2]
+    for row in written[:-1]:
+        lines.append(lines[-1] + 1 + sum(len(LINE_END.findall(cell)) for cell in row))
     found = read(path, dialect, (A, B, C))
     assert [line for line, _, _ in found] == lines
     assert [shape for _, shape, _ in found] == ["undecodable" if "\0" in "".join(row) else "whole" for row in written]
     assert [values for _, _, values in found] == [[cell.replace("\0", "\ufffd") for cell in row] for row in written]
-
-
-def text_lines(path: Path, text: io.TextIOWrapper) -> int:
-    """How many lines have been written so far: LF, CRLF and lone CR each end one."""
-    text.flush()
-    with path.open(encoding=text.encoding, newline="") as written:
-        return sum(1 for _ in written)
 
 
 def test_dialects_of_the_feeds_differ() -> None:
@@ -234,7 +231,8 @@ def test_every_file_of_csv_spectrum_is_read_as_its_json_says(shared_data: Path) 
     files = sorted((shared_data / "csv-spectrum" / "csvs").glob("*.csv"))
     assert len(files) >= 10
     for path in files:
-        expected = json.loads((path.parents[1] / "json" / f"{path.stem}.json").read_text(encoding="utf-8"))
+        said = json.loads((path.parents[1] / "json" / f"{path.stem}.json").read_text(encoding="utf-8"))
+        expected = said if isinstance(said, list) else [said]
         with path.open(encoding="utf-8", newline="") as text:
             header = next(csv.reader(text))
         wanted = tuple(Column(f"c{n}", name, "string", "", "public") for n, name in enumerate(header))
