@@ -22,7 +22,7 @@ from kinbridge.linkage.blocking import find_candidates, rule_name
 from kinbridge.linkage.clean import clean
 from kinbridge.linkage.clustering import COMMON, NONE, RARE, Evidence, Pairs, cluster, components
 from kinbridge.linkage.model import Model
-from kinbridge.linkage.training import Trained, quiet_splink, share_of_matches, train
+from kinbridge.linkage.training import Trained, quiet_splink, train
 
 HABITS = {"common": COMMON, "rare": RARE, "none": NONE}
 EDGE_SCHEMA = pa.schema(
@@ -66,7 +66,7 @@ def link(records: pa.Table | duckdb.DuckDBPyRelation, model: Model, *, seed: int
         count = clean(connection, records, model)
         candidates = find_candidates(connection, model, count)
         trained = train(connection, model, count, seed)
-        shift = _score(connection, trained, model, count)
+        shift = _score(connection, trained)
         refused = _cluster(connection, model, count)
         edges, review = _edges(connection, model)
         clusters = connection.sql(
@@ -88,12 +88,8 @@ def link(records: pa.Table | duckdb.DuckDBPyRelation, model: Model, *, seed: int
     return Linkage(edges, review, clusters, facts, trained.settings)
 
 
-def _score(connection: duckdb.DuckDBPyConnection, trained: Trained, model: Model, count: int) -> float:
-    """Make the table `scored` (l, r, weight in bits above an even chance, rule); return the correction of the prior.
-
-    The share of matches that training began with is a guess from exact agreement. The scored pairs themselves give a
-    better one: the sum of their probabilities over all pairs.
-    """
+def _score(connection: duckdb.DuckDBPyConnection, trained: Trained) -> float:
+    """Make the table `scored` (l, r, weight in bits above an even chance, rule); return the correction of the prior."""
     connection.execute("CREATE OR REPLACE TABLE scored (l BIGINT, r BIGINT, weight DOUBLE, rule INTEGER)")
     if not trained.weighed or not connection.execute("SELECT 1 FROM candidate LIMIT 1").fetchall():
         return 0.0
@@ -117,18 +113,57 @@ def _score(connection: duckdb.DuckDBPyConnection, trained: Trained, model: Model
             """
         )
         predicted.drop_table_from_database_and_remove_from_cache()
-    share = share_of_matches(connection, model, count)
-    possible = count * (count - 1) / 2
-    shift = 0.0
-    for _ in range(5):
-        [(expected,)] = connection.execute(
-            "SELECT sum(1 / (1 + pow(2, -greatest(-60, least(60, weight + ?))))) FROM scored", [shift]
+    return _correct_prior(connection, trained.settings["probability_two_random_records_match"])
+
+
+def _correct_prior(connection: duckdb.DuckDBPyConnection, share: float) -> float:
+    """Give each two sources a prior of their own, in `scored`; return the largest correction in bits.
+
+    It begins with the share of certain pairs (table `kind`) and moves to the sum of the probabilities of the pairs, by two
+    bits at most: what siblings and neighbours add to that sum must not feed itself.
+    """
+    connection.execute(
+        """
+        CREATE OR REPLACE TABLE kind_of AS
+        SELECT
+            row_number() OVER (ORDER BY l, r) AS kind,
+            *
+        FROM kind;
+        CREATE OR REPLACE TABLE scored AS
+        SELECT
+            scored.*,
+            kind_of.kind
+        FROM scored
+        INNER JOIN cleaned AS left_record ON left_record.record = scored.l
+        INNER JOIN cleaned AS right_record ON right_record.record = scored.r
+        INNER JOIN kind_of ON kind_of.l = left_record.source AND kind_of.r = right_record.source
+        """
+    )
+    rows = connection.execute("SELECT kind, possible, share FROM kind_of").fetchall()
+    first = {kind: _bits(at) - _bits(share) for kind, _, at in rows}
+    possible = {kind: float(pairs) for kind, pairs, _ in rows}
+    shift = dict(first)
+    for _ in range(4):
+        connection.register("shift", pa.table({"kind": list(shift), "bits": pa.array(shift.values(), pa.float64())}))
+        expected = connection.execute(
+            """
+            SELECT kind, sum(1 / (1 + pow(2, -greatest(-60, least(60, weight + bits)))))
+            FROM scored
+            INNER JOIN shift USING (kind)
+            GROUP BY kind
+            """
         ).fetchall()
-        better = min(max(expected / possible, share / 8), share * 8, 0.5)
-        shift = math.log2(better / (1 - better)) - math.log2(share / (1 - share))
-    shift = round(shift, 6)
-    connection.execute("UPDATE scored SET weight = weight + ?", [shift])
-    return shift
+        for kind, matches in expected:
+            better = _bits(min(max(matches, 0.5) / possible[kind], 0.5)) - _bits(share)
+            shift[kind] = round(min(max(better, first[kind] - 2), first[kind] + 2), 6)
+    connection.register("shift", pa.table({"kind": list(shift), "bits": pa.array(shift.values(), pa.float64())}))
+    connection.execute("UPDATE scored SET weight = weight + bits FROM shift WHERE shift.kind = scored.kind")
+    return max(shift.values(), key=abs)
+
+
+def _bits(probability: float) -> float:
+    """The log2 of the odds of a probability."""
+    return math.log2(probability / (1 - probability))
 
 
 def _cluster(connection: duckdb.DuckDBPyConnection, model: Model, count: int) -> dict[str, int]:
@@ -136,7 +171,7 @@ def _cluster(connection: duckdb.DuckDBPyConnection, model: Model, count: int) ->
 
     Returns how many pairs above the threshold each contradiction kept apart.
     """
-    threshold = math.log2(model.thresholds["link"] / (1 - model.thresholds["link"]))
+    threshold = _bits(model.thresholds["link"])
     linked = connection.sql(f"SELECT l - 1 AS l, r - 1 AS r FROM scored WHERE weight > {threshold}").to_arrow_table()
     label = components(count, _numbers(linked, "l"), _numbers(linked, "r"))
     connection.register("component", pa.table({"record": np.arange(1, count + 1, dtype=np.int64), "component": label}))
@@ -185,7 +220,7 @@ def _cluster(connection: duckdb.DuckDBPyConnection, model: Model, count: int) ->
 
 def _edges(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[pa.Table, pa.Table]:
     """The pairs within people above the threshold for a link, and the others that are worth a look."""
-    link_at, review_at = (math.log2(p / (1 - p)) for p in (model.thresholds["link"], model.thresholds["review"]))
+    link_at, review_at = (_bits(model.thresholds[name]) for name in ("link", "review"))
     names = " ".join(f"WHEN {number} THEN '{rule_name(rule)}'" for number, rule in enumerate(model.blocking))
 
     def selected(condition: str) -> pa.Table:

@@ -23,13 +23,17 @@ Duplicates = Literal["none", "rare", "common"]
 
 @dataclass(frozen=True)
 class Level:
-    """One degree of agreement: `m` is its share among records of one person, `u` among those of two people."""
+    """One degree of agreement: `m` is its share among records of one person, `u` among those of two people.
+
+    What is learnt for `m` never passes `most`: where relatives outnumber true pairs, learning would take them for one.
+    """
 
     label: str
     when: str
     m: float
     u: float
     rare_values_of: str | None = None
+    most: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def _shape_problems(document: Document) -> Iterator[Problem]:
                 level,
                 {"label": str, "when": str, "m": float, "u": float},
                 where,
-                optional={"rare_values_of"},
+                optional={"rare_values_of", "most"},
             )
     training = data.get("training")
     certain = training.get("certain") if isinstance(training, dict) else None
@@ -185,8 +185,8 @@ def _comparison_problems(document: Document) -> Iterator[Problem]:
             rare = level.get("rare_values_of")
             if rare is not None and level["when"].replace(" ", "") != f"{rare}_l={rare}_r":
                 yield document.problem("KB-C44", "rare_values_of needs an equality of that column", *where)
-            if not (0 < level["m"] < 1 and 0 < level["u"] < 1):
-                yield document.problem("KB-C44", "m and u must lie between 0 and 1", *where)
+            if not (0 < level["m"] <= level.get("most", 1) <= 1 and level["m"] < 1 and 0 < level["u"] < 1):
+                yield document.problem("KB-C44", "m and u must lie between 0 and 1, and m not above most", *where)
         for name in ("m", "u"):
             total = sum(level[name] for level in levels)
             if abs(total - 1) > 0.001:

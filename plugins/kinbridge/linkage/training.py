@@ -113,9 +113,10 @@ def splink_settings(comparisons: Sequence[Comparison], share: float) -> dict[str
 def share_of_matches(connection: duckdb.DuckDBPyConnection, model: Model, records: int) -> float:
     """The share of all pairs of records that are one person, from the pairs that the model calls certain.
 
-    Between one such pair for ten records and ten for each record.
+    Makes the table `kind` as well: one row per two sources that pairs join (`l` may be `r`), with its `possible` pairs and
+    the `share` of these that are one person. A census lists nobody twice and meets everybody in another file once: one
+    share for both would make siblings one person in the first to find the second.
     """
-    possible = max(1.0, records * (records - 1) / 2)
     rules = "\nUNION\n".join(
         f"""
         SELECT
@@ -127,9 +128,39 @@ def share_of_matches(connection: duckdb.DuckDBPyConnection, model: Model, record
         """
         for columns in model.certain_rules
     )
-    [(certain,)] = connection.execute(f"SELECT count(*) FROM ({rules})").fetchall()
-    expected = min(max(certain / model.certain_recall, records / 10), records * 10)
-    return float(min(expected / possible, 0.5))
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE kind AS
+        WITH size AS (
+            SELECT
+                source,
+                count(*) AS records
+            FROM cleaned
+            GROUP BY source
+        ),
+        certain AS (
+            SELECT
+                l.source AS l,
+                r.source AS r,
+                count(*) AS pairs
+            FROM ({rules}) AS pair
+            INNER JOIN cleaned AS l ON l.record = pair.l
+            INNER JOIN cleaned AS r ON r.record = pair.r
+            GROUP BY l.source, r.source
+        )
+        SELECT
+            a.source AS l,
+            b.source AS r,
+            CASE WHEN a.source = b.source THEN a.records * (a.records - 1) / 2 ELSE a.records * b.records END AS possible,
+            -- Half a pair more, so that what was not seen is not impossible.
+            least(0.5, (coalesce(certain.pairs, 0) / {model.certain_recall} + 0.5) / greatest(1, possible)) AS share
+        FROM size AS a
+        INNER JOIN size AS b ON a.source <= b.source
+        LEFT JOIN certain ON certain.l = a.source AND certain.r = b.source
+        """
+    )
+    [(expected,)] = connection.execute("SELECT coalesce(sum(share * possible), 0) FROM kind").fetchall()
+    return float(min(max(expected, 1.0) / max(1.0, records * (records - 1) / 2), 0.5))
 
 
 def _is_filled(connection: duckdb.DuckDBPyConnection, comparison: Comparison, model: Model) -> bool:
@@ -203,6 +234,7 @@ def _fill_in(
         ]
         for entry in sampled.misc.save_model_to_json()["comparisons"]
     }
+    most = {comparison.name: [level.most for level in comparison.levels] for comparison in model.comparisons}
     for comparison in settings["comparisons"]:
         name = comparison["output_column_name"]
         levels = [level for level in comparison["comparison_levels"] if not level.get("is_null_level")]
@@ -214,7 +246,7 @@ def _fill_in(
             for index, value in enumerate(learnt.get(name, ())):
                 total[index] += value * matches
             weight += matches if name in learnt else 0.0
-        m = _normal([value / weight for value in total])
+        m = _within(_normal([value / weight for value in total]), most[name])
         # Random pairs hold some of one person; what these add to u is taken out again, down to the declared u.
         cleared = [
             max((seen - share * own) / (1 - share), min(seen, prior))
@@ -229,6 +261,17 @@ def _fill_in(
         for level, m_value, u_value in zip(levels, m, u, strict=True):
             level["m_probability"] = m_value
             level["u_probability"] = u_value
+
+
+def _within(values: Sequence[float], most: Sequence[float]) -> list[float]:
+    """Shares of one, none above its bound; what a bound takes away goes to the others in proportion."""
+    bounded = [value > bound for value, bound in zip(values, most, strict=True)]
+    kept = [min(value, bound) for value, bound in zip(values, most, strict=True)]
+    free = sum(value for value, out in zip(kept, bounded, strict=True) if not out)
+    left = 1 - sum(value for value, out in zip(kept, bounded, strict=True) if out)
+    if free <= 0 or not any(bounded):
+        return list(values)
+    return [value if out else value * left / free for value, out in zip(kept, bounded, strict=True)]
 
 
 def _normal(values: Sequence[float]) -> list[float]:

@@ -72,19 +72,20 @@ class Landing:
     def create_repeat(self) -> str:
         """Makes the table of lines that repeat an earlier row in every authorised column.
 
-        Only rows whose key occurs more than once are compared in full, so a clean file costs one hash aggregate.
+        Only whole rows are compared: of a broken one not all is known. And only rows whose key occurs more than once
+        are, so a clean file costs one hash aggregate.
         """
-        keys = [f"coalesce({ident(k)}, '')" for k in self.feed.key if k in {c.name for c in self.columns}]
-        every = ", ".join(["row_shape", *(ident(c.name) for c in self.columns)])
+        names = {c.name for c in self.columns}
+        keys = [f"coalesce({ident(k)}, '')" for k in self.feed.key if k in names]
+        every = ", ".join(ident(c.name) for c in self.columns)
         number = f"row_number() OVER (PARTITION BY {every} ORDER BY line_no) AS occurrence"
-        if not keys:
-            crowd = ""
-        else:
+        crowd = "row_shape = 'whole'"
+        if keys:
             key = ", ".join(keys)
-            crowd = f" WHERE ({key}) IN (SELECT {key} FROM {self.table} GROUP BY {key} HAVING count(*) > 1)"
+            crowd += f" AND ({key}) IN (SELECT {key} FROM {self.table} GROUP BY {key} HAVING count(*) > 1)"
         return (
             f"CREATE UNLOGGED TABLE {self.repeat} AS SELECT line_no FROM "
-            f"(SELECT line_no, {number} FROM {self.table}{crowd}) AS numbered WHERE occurrence > 1"
+            f"(SELECT line_no, {number} FROM {self.table} WHERE {crowd}) AS numbered WHERE occurrence > 1"
         )
 
     def create_view(self) -> str:
