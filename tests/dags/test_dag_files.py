@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import os
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def test_a_feed_is_collected_and_then_each_delivery_goes_its_way(bag: Any) -> No
         dag = bag.dags[f"receive__{feed.slug}"]
         chain = ["collect", *(f"delivery.{step}" for step in STEPS)]
         assert set(dag.task_ids) == set(chain)
-        for before, after in zip(chain, chain[1:], strict=False):
+        for before, after in itertools.pairwise(chain):
             assert after in dag.get_task(before).downstream_task_ids, (feed.id, before, after)
         assert {t.task_id for t in dag.tasks if t.pool == "sftp"} == {"collect", "delivery.receipt"}
 

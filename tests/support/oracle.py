@@ -113,9 +113,7 @@ def breaking(feed: Feed, rule: Rule, as_of: date, known: dict[str, Keys]) -> Cal
         Kind.SHAPE: lambda shape, _: shape != "whole",
         Kind.PRESENCE: lambda _, row: text(row) is None,
         Kind.TYPE: lambda _, row: text(row) is not None and value(row, rule.columns[0]) is None,
-        Kind.FORMAT: lambda _, row: (
-            (found := text(row)) is not None and re.search(rule.pattern or "", found) is None
-        ),
+        Kind.FORMAT: lambda _, row: (found := text(row)) is not None and re.search(rule.pattern or "", found) is None,
         Kind.CODE_SET: lambda _, row: (found := text(row)) is not None and found not in rule.values,
         Kind.PLACEHOLDER: lambda _, row: text(row) in rule.values,
         Kind.RANGE: out_of_range,

@@ -51,7 +51,7 @@ class AirflowApi:
         """Create or resize a pool."""
         body = {"name": name, "slots": slots, "description": description, "include_deferred": False}
         if self._client.get(f"/api/v2/pools/{name}").status_code == HTTPStatus.OK:
-            self.call("PATCH", f"/pools/{name}", {**body, "pool": name})
+            self.call("PATCH", f"/pools/{name}", body)
         else:
             self.call("POST", "/pools", body)
 

@@ -79,7 +79,7 @@ def link(records: pa.Table | duckdb.DuckDBPyRelation, model: Model, *, seed: int
             "weighed": list(trained.weighed),
             "left_out": list(trained.left_out),
             "training_passes": list(trained.passes),
-            "prior_shift_bits": round(shift, 3),
+            "largest_prior_correction_bits": round(shift, 3),
             "kept_apart": refused,
             "edges": edges.num_rows,
             "review": review.num_rows,
@@ -119,8 +119,8 @@ def _score(connection: duckdb.DuckDBPyConnection, trained: Trained) -> float:
 def _correct_prior(connection: duckdb.DuckDBPyConnection, share: float) -> float:
     """Give each two sources a prior of their own, in `scored`; return the largest correction in bits.
 
-    It begins with the share of certain pairs (table `kind`) and moves to the sum of the probabilities of the pairs, by two
-    bits at most: what siblings and neighbours add to that sum must not feed itself.
+    It begins with the share of certain pairs (table `kind`) and moves to the sum of the probabilities of the pairs, by
+    two bits at most where that share is known: what siblings and neighbours add to that sum must not feed itself.
     """
     connection.execute(
         """
@@ -139,9 +139,10 @@ def _correct_prior(connection: duckdb.DuckDBPyConnection, share: float) -> float
         INNER JOIN kind_of ON kind_of.l = left_record.source AND kind_of.r = right_record.source
         """
     )
-    rows = connection.execute("SELECT kind, possible, share FROM kind_of").fetchall()
-    first = {kind: _bits(at) - _bits(share) for kind, _, at in rows}
-    possible = {kind: float(pairs) for kind, pairs, _ in rows}
+    rows = connection.execute("SELECT kind, possible, share, known FROM kind_of").fetchall()
+    first = {kind: _bits(at) - _bits(share) for kind, _, at, _ in rows}
+    possible = {kind: float(pairs) for kind, pairs, _, _ in rows}
+    room = {kind: 2.0 if known >= 0.1 else 6.0 for kind, _, _, known in rows}
     shift = dict(first)
     for _ in range(4):
         connection.register("shift", pa.table({"kind": list(shift), "bits": pa.array(shift.values(), pa.float64())}))
@@ -155,15 +156,15 @@ def _correct_prior(connection: duckdb.DuckDBPyConnection, share: float) -> float
         ).fetchall()
         for kind, matches in expected:
             better = _bits(min(max(matches, 0.5) / possible[kind], 0.5)) - _bits(share)
-            shift[kind] = round(min(max(better, first[kind] - 2), first[kind] + 2), 6)
+            shift[kind] = round(min(max(better, first[kind] - room[kind]), first[kind] + room[kind]), 6)
     connection.register("shift", pa.table({"kind": list(shift), "bits": pa.array(shift.values(), pa.float64())}))
     connection.execute("UPDATE scored SET weight = weight + bits FROM shift WHERE shift.kind = scored.kind")
-    return max(shift.values(), key=abs)
+    return max(shift.values(), key=abs, default=0.0)
 
 
 def _bits(probability: float) -> float:
     """The log2 of the odds of a probability."""
-    return math.log2(probability / (1 - probability))
+    return float(math.log2(probability / (1 - probability)))
 
 
 def _cluster(connection: duckdb.DuckDBPyConnection, model: Model, count: int) -> dict[str, int]:

@@ -113,11 +113,11 @@ def splink_settings(comparisons: Sequence[Comparison], share: float) -> dict[str
 def share_of_matches(connection: duckdb.DuckDBPyConnection, model: Model, records: int) -> float:
     """The share of all pairs of records that are one person, from the pairs that the model calls certain.
 
-    Makes the table `kind` as well: one row per two sources that pairs join (`l` may be `r`), with its `possible` pairs and
-    the `share` of these that are one person. A census lists nobody twice and meets everybody in another file once: one
-    share for both would make siblings one person in the first to find the second.
+    Makes the table `kind` as well, with one row per two sources that pairs join (`l` may be `r`): its `possible` pairs,
+    the `share` of these that are one person, and how far that is `known`. A census lists nobody twice and meets nearly
+    everybody in another file: with one share for both, siblings become one person in the first.
     """
-    rules = "\nUNION\n".join(
+    pairs = "\nUNION\n".join(
         f"""
         SELECT
             l.record AS l,
@@ -128,39 +128,67 @@ def share_of_matches(connection: duckdb.DuckDBPyConnection, model: Model, record
         """
         for columns in model.certain_rules
     )
-    connection.execute(
+    filled = "\nUNION ALL\n".join(
         f"""
-        CREATE OR REPLACE TABLE kind AS
-        WITH size AS (
-            SELECT
-                source,
-                count(*) AS records
-            FROM cleaned
-            GROUP BY source
-        ),
-        certain AS (
-            SELECT
-                l.source AS l,
-                r.source AS r,
-                count(*) AS pairs
-            FROM ({rules}) AS pair
-            INNER JOIN cleaned AS l ON l.record = pair.l
-            INNER JOIN cleaned AS r ON r.record = pair.r
-            GROUP BY l.source, r.source
-        )
         SELECT
-            a.source AS l,
-            b.source AS r,
-            CASE WHEN a.source = b.source THEN a.records * (a.records - 1) / 2 ELSE a.records * b.records END AS possible,
-            -- Half a pair more, so that what was not seen is not impossible.
-            least(0.5, (coalesce(certain.pairs, 0) / {model.certain_recall} + 0.5) / greatest(1, possible)) AS share
-        FROM size AS a
-        INNER JOIN size AS b ON a.source <= b.source
-        LEFT JOIN certain ON certain.l = a.source AND certain.r = b.source
+            source,
+            {number} AS rule,
+            avg(({" AND ".join(f"{column} IS NOT NULL" for column in columns)})::INTEGER) AS share,
+            count(*) AS records
+        FROM cleaned
+        GROUP BY source
         """
+        for number, columns in enumerate(model.certain_rules)
     )
+    connection.execute(_KIND.format(pairs=pairs, filled=filled, recall=model.certain_recall))
     [(expected,)] = connection.execute("SELECT coalesce(sum(share * possible), 0) FROM kind").fetchall()
     return float(min(max(expected, 1.0) / max(1.0, records * (records - 1) / 2), 0.5))
+
+
+# Grain of kind: one row per two sources. Sources: cleaned.
+# `known` is the share of pairs to which some certain rule could apply at all. Where that is hardly any, half of the
+# smaller source is taken to be in the larger, and one record in a hundred to be listed twice. Half a pair more than was
+# seen, so that nothing is impossible.
+_KIND = """
+CREATE OR REPLACE TABLE kind AS
+WITH filled AS ({filled}),
+certain AS (
+    SELECT
+        l.source AS l,
+        r.source AS r,
+        count(*) AS pairs
+    FROM ({pairs}) AS pair
+    INNER JOIN cleaned AS l ON l.record = pair.l
+    INNER JOIN cleaned AS r ON r.record = pair.r
+    GROUP BY l.source, r.source
+),
+joined AS (
+    SELECT
+        a.source AS l,
+        b.source AS r,
+        max(a.share * b.share) AS known,
+        least(any_value(a.records), any_value(b.records)) AS smaller,
+        greatest(1, CASE
+            WHEN a.source = b.source THEN any_value(a.records) * (any_value(a.records) - 1) / 2
+            ELSE any_value(a.records) * any_value(b.records)
+        END) AS possible
+    FROM filled AS a
+    INNER JOIN filled AS b ON a.source <= b.source AND a.rule = b.rule
+    GROUP BY a.source, b.source
+)
+SELECT
+    joined.l,
+    joined.r,
+    joined.possible,
+    joined.known,
+    least(0.5, CASE
+        WHEN joined.known >= 0.1 THEN (coalesce(certain.pairs, 0) / joined.known / {recall} + 0.5) / joined.possible
+        WHEN joined.l = joined.r THEN 0.01 * joined.smaller / joined.possible
+        ELSE 0.5 * joined.smaller / joined.possible
+    END) AS share
+FROM joined
+LEFT JOIN certain ON certain.l = joined.l AND certain.r = joined.r
+"""
 
 
 def _is_filled(connection: duckdb.DuckDBPyConnection, comparison: Comparison, model: Model) -> bool:
