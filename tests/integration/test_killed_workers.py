@@ -390,9 +390,12 @@ def test_postgres_killed_in_the_middle(mortal: Mortal, state_folder: Path, files
     place = mortal.place(delivery)
     worker = workers.start(place.step("stage"))
     _wait_for_copy(place, worker)
+    # Stopped, so that the COPY cannot come to its end before the server is gone.
+    worker.signal(signal.SIGSTOP)
     mortal.kill()
-    assert worker.wait() == workers.REFUSED
     mortal.revive()
+    worker.signal(signal.SIGCONT)
+    assert worker.wait() == workers.REFUSED
     assert place.state == "collected"
     assert place.query("SELECT count(*) FROM pg_class WHERE relnamespace = 'landing'::regnamespace") == [(0,)]
     rows = stage_delivery(dsn, delivery, TODAY)

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from psycopg2.errors import QueryCanceled
+from tests.unit.staging.test_reader import NASTY
 
 from kinbridge.contract.model import Column, Dialect, Feed
 from kinbridge.errors import KinbridgeError
 from kinbridge.staging.landing import Landing
 from kinbridge.staging.stage import Staged, stage
 from kinbridge.staging.stage import _Stream as Stream
-from tests.unit.staging.test_reader import NASTY
 
 AS_OF = date(2026, 6, 30)
 
@@ -76,7 +76,9 @@ def test_a_file_that_breaks_off_leaves_an_empty_table_and_says_where(pipeline: A
     path.write_text("id,a\n" + "".join(f"{n},x\n" for n in range(45_000)) + '45000,"broken\n', encoding="utf-8")
     result, rows = staged(pipeline, path, feed_of(text("a")))
     assert rows == []
-    assert result == Staged(rows=0, unreadable_line=45_002, unreadable_why="a quotation mark is opened and never closed")
+    assert result == Staged(
+        rows=0, unreadable_line=45_002, unreadable_why="a quotation mark is opened and never closed"
+    )
     with pipeline.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {Landing(feed_of(text('a')), feed_of(text('a')).columns, 7).view}")
         assert cursor.fetchone() == (0,)

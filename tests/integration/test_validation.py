@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.declared import DELIVERY, column, contract, site_of, write_agreement, write_feed
+from tests.support.oracle import Keys, Row, broken_lines
 
 from kinbridge.check.suites import compile_suites
 from kinbridge.contract.model import Feed, Kind
@@ -25,65 +27,150 @@ from kinbridge.validation.documents import keep_result
 from kinbridge.validation.expectations import Outcome, run_suite
 from kinbridge.validation.findings import find
 from kinbridge.warehouse.connection import transaction
-from tests.support.declared import DELIVERY, column, contract, site_of, write_agreement, write_feed
-from tests.support.oracle import Row, broken_lines
 
 AS_OF = date(2026, 6, 30)
 EVERY, SINGLE = "atlas/every_v1", "atlas/single_v1"
 
 # Column, its type and what its contract says, and texts: some that hold, some that break, some at the very bounds.
 COLUMNS: dict[str, tuple[str, list[str], list[str]]] = {
-    "k1": ("string", ["required: true", "primaryKey: true", "primaryKeyPosition: 1"], ["K1", "K2", "K3", " K1", "K'4", ""]),
+    "k1": (
+        "string",
+        ["required: true", "primaryKey: true", "primaryKeyPosition: 1"],
+        ["K1", "K2", "K3", " K1", "K'4", ""],
+    ),
     "k2": ("string", ["primaryKey: true", "primaryKeyPosition: 2"], ["1", "2", "3", "4\t", "", " "]),
     "iso": (
         "date",
         ["logicalTypeOptions: { format: yyyy-MM-dd, minimum: '1900-01-02', maximum: asOf }"],
-        ["1900-01-01", "1900-01-02", "2026-06-30", "2026-07-01", "2024-02-29", "2023-02-29", "2100-02-29", "2000-02-29",
-         "2026-6-30", "2026-13-01", "0000-01-01", "epoch", "infinity", "2026-06-30 ", "", "1987-03-17", "20260101"],
+        [
+            "1900-01-01",
+            "1900-01-02",
+            "2026-06-30",
+            "2026-07-01",
+            "2024-02-29",
+            "2023-02-29",
+            "2100-02-29",
+            "2000-02-29",
+            "2026-6-30",
+            "2026-13-01",
+            "0000-01-01",
+            "epoch",
+            "infinity",
+            "2026-06-30 ",
+            "",
+            "1987-03-17",
+            "20260101",
+        ],
     ),
     "us": (
         "date",
         ["logicalTypeOptions: { format: MM/dd/yyyy, minimum: '2020-01-01' }"],
-        ["01/31/2026", "31/01/2026", "12/31/2019", "01/01/2020", "02/29/2024", "02/29/2025", "1/1/2026", "", "03/17/1987"],
+        [
+            "01/31/2026",
+            "31/01/2026",
+            "12/31/2019",
+            "01/01/2020",
+            "02/29/2024",
+            "02/29/2025",
+            "1/1/2026",
+            "",
+            "03/17/1987",
+        ],
     ),
     "compact": (
         "date",
         ["logicalTypeOptions: { format: yyyyMMdd, maximum: '2026-01-01' }"],
         ["20260101", "20260102", "20240229", "20250229", "00000000", "99999999", "2026010", "", "19870317", "٢٠٢٦٠١٠١"],
     ),
-    "plain": ("date", ["logicalTypeOptions: { format: MMddyyyy }"], ["01312026", "31012026", "02292024", "02292023", "", "x"]),
+    "plain": (
+        "date",
+        ["logicalTypeOptions: { format: MMddyyyy }"],
+        ["01312026", "31012026", "02292024", "02292023", "", "x"],
+    ),
     "whole": (
         "integer",
         ["logicalTypeOptions: { minimum: 5, maximum: 480 }"],
-        ["4", "5", "480", "481", "+7", "-7", "007", "7.0", "1e2", "", "999999999999999999", "9999999999999999999", "٣", "0x10"],
+        [
+            "4",
+            "5",
+            "480",
+            "481",
+            "+7",
+            "-7",
+            "007",
+            "7.0",
+            "1e2",
+            "",
+            "999999999999999999",
+            "9999999999999999999",
+            "٣",
+            "0x10",
+        ],
     ),
     "amount": (
         "number",
         ["logicalTypeOptions: { minimum: -1.5, maximum: 99.1 }"],
-        ["-1.5", "-1.51", "99.1", "99.10", "99.1000000001", "7", "7.", ".7", "NaN", "Infinity", "1,000", "", "987654321012.5"],
+        [
+            "-1.5",
+            "-1.51",
+            "99.1",
+            "99.10",
+            "99.1000000001",
+            "7",
+            "7.",
+            ".7",
+            "NaN",
+            "Infinity",
+            "1,000",
+            "",
+            "987654321012.5",
+        ],
     ),
     "color": (
         "string",
-        ["required: true", "customProperties:", "  - { property: codeSet, value: codes/color.csv }",
-         "  - { property: severity, value: { code_set: critical, presence: warning } }"],
+        [
+            "required: true",
+            "customProperties:",
+            "  - { property: codeSet, value: codes/color.csv }",
+            "  - { property: severity, value: { code_set: critical, presence: warning } }",
+        ],
         ["R", "G", "it's", "r", "X", "", " R ", "R,G"],
     ),
-    "sex": ("string", ["customProperties:", "  - { property: codeSet, value: standard/sex }"], ["Male", "Female", "M", ""]),
+    "sex": (
+        "string",
+        ["customProperties:", "  - { property: codeSet, value: standard/sex }"],
+        ["Male", "Female", "M", ""],
+    ),
     "zip": (
         "string",
         ["logicalTypeOptions: { pattern: '^[0-9]{5}(-[0-9]{4})?$' }"],
-        ["01234", "01234-5678", "1234", "01234-", "012345", "01234\n", "x\n01234", "", "97531-8642 canary", "100%", ":a"],
+        [
+            "01234",
+            "01234-5678",
+            "1234",
+            "01234-",
+            "012345",
+            "01234\n",
+            "x\n01234",
+            "",
+            "97531-8642 canary",
+            "100%",
+            ":a",
+        ],
     ),
     "ssn": (
         "string",
-        ["logicalTypeOptions: { pattern: '^[0-9]{3}-[0-9]{2}-[0-9]{4}$' }", "customProperties:",
-         "  - { property: placeholders, value: ['000-00-0000', 'N/A', \"it's\"] }"],
+        [
+            "logicalTypeOptions: { pattern: '^[0-9]{3}-[0-9]{2}-[0-9]{4}$' }",
+            "customProperties:",
+            "  - { property: placeholders, value: ['000-00-0000', 'N/A', \"it's\"] }",
+        ],
         ["123-45-6789", "000-00-0000", "N/A", "n/a", "it's", "", "900-12-3456"],
     ),
     "parent": ("string", [], ["P1", "P2", "P9", "", " P1", "Canary Zebedee"]),
     "child": ("string", [], ["C1", "C2", "C9", ""]),
     "note": ("string", [], ["", "zqcanaryzq", "line\nbreak", '"quoted"', "'; DROP TABLE x; --", "\\."]),
-}  # fmt: skip
+}
 TABLE = """\
     customProperties:
       - property: dateOrder
@@ -94,10 +181,23 @@ TABLE = """\
           - { feed: atlas/single_v1, columns: { parent: id, child: other } }
     quality: [{ id: rows, type: library, metric: rowCount, mustBeBetween: [1, 100000] }]
 """
-KNOWN = {"parent.reference": {("P1",), ("P2",)}, "parent__child.reference": {("P1", "C1"), ("P2", "C2")}}
+KNOWN: dict[str, Keys] = {
+    "parent.reference": {("P1",), ("P2",)},
+    "parent__child.reference": {("P1", "C1"), ("P2", "C2")},
+}
 # Texts of the file that no declaration has: found anywhere in the project's folder, they have leaked.
-CANARIES = ["1987-03-17", "03/17/1987", "19870317", "987654321012", "97531-8642", "900-12-3456", "Zebedee", "zqcanaryzq",
-            "DROP TABLE", "999999999999999999"]  # fmt: skip
+CANARIES = [
+    "1987-03-17",
+    "03/17/1987",
+    "19870317",
+    "987654321012",
+    "97531-8642",
+    "900-12-3456",
+    "Zebedee",
+    "zqcanaryzq",
+    "DROP TABLE",
+    "999999999999999999",
+]
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +223,8 @@ def known_keys(warehouse: Any) -> None:
     for names, keys in (("id", KNOWN["parent.reference"]), ("id,other", KNOWN["parent__child.reference"])):
         for key in keys:
             warehouse.query(
-                "INSERT INTO record.reference_key SELECT 'atlas/single_v1', %s, %s, max(delivery_id) FROM ledger.delivery",
+                "INSERT INTO record.reference_key "
+                "SELECT 'atlas/single_v1', %s, %s, max(delivery_id) FROM ledger.delivery",
                 (names, list(key)),
             )
 
@@ -148,7 +249,7 @@ def write_rows(path: Path, names: list[str], rows: list[list[str]]) -> dict[int,
         writer.writerow(names)
         line = 2
         for row in rows:
-            padded = dict(zip(names, [*row, *[""] * len(names)], strict=False))
+            padded: Row = dict(zip(names, [*row, *[""] * len(names)], strict=False))
             lines[line] = ("whole" if len(row) == len(names) else "ragged", padded)
             writer.writerow(row)
             line += 1 + sum(cell.count("\n") for cell in row)
@@ -189,8 +290,11 @@ def every(site: Path, known_keys: None, warehouse: Any, tmp_path_factory: pytest
 
 def test_every_kind_of_rule_is_there_and_each_is_broken_by_some_rows_and_kept_by_others(every: Validated) -> None:
     chosen = [rule for rule in rules(every.feed, every.feed.columns) if rule.scope == "row"]
-    assert {rule.kind for rule in chosen} == {kind for kind in Kind if kind.name not in {
-        "UNMAPPED", "ROW_COUNT", "HEADER", "NEW_COLUMN", "READABLE", "BAD_SHARE"}}  # fmt: skip
+    assert {rule.kind for rule in chosen} == {
+        kind
+        for kind in Kind
+        if kind.name not in {"UNMAPPED", "ROW_COUNT", "HEADER", "NEW_COLUMN", "READABLE", "BAD_SHARE"}
+    }
     counts = {rule.id: len(every.expected[rule.id]) for rule in chosen}
     assert [rule for rule, count in counts.items() if not 0 < count < every.rows] == []
 
@@ -268,8 +372,9 @@ rows_of_every = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=rows_of_every, repeated=st.booleans())
+@pytest.mark.usefixtures("site", "known_keys")
 def test_small_tables_of_any_content(
-    site: Path, known_keys: None, pipeline: Any, tmp_path: Path, rows: list[tuple[str, ...]], repeated: bool
+    pipeline: Any, tmp_path: Path, rows: list[tuple[str, ...]], repeated: bool
 ) -> None:
     feed = feed_of(EVERY)
     chosen = rules(feed, feed.columns)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from kinbridge.check.suites import compile_suites
 from tests.support.declared import site_of
 from tests.support.deliveries import Intake, write_site
+
+from kinbridge.check.suites import compile_suites
 
 
 @pytest.fixture(scope="module")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import random
 from datetime import date
-from pathlib import Path
 
 import pytest
+from tests.support.deliveries import TODAY, Intake, fates, visit
 
 from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.states import State
 from kinbridge.receive.load import load_delivery
 from kinbridge.receive.stage import stage_delivery
-from tests.support.deliveries import TODAY, Intake, fates, visit
 
 APRIL, MAY, JUNE = date(2026, 4, 30), date(2026, 5, 31), date(2026, 6, 30)
 
@@ -108,28 +107,27 @@ def test_a_row_that_no_mapping_takes_waits_in_quarantine(intake: Intake) -> None
 
 
 def test_nothing_vanishes(intake: Intake) -> None:
-    """Forty files of random rows: every line has one fate, and the record and the quarantine bear it out."""
-    chance = random.Random(3)
-    made = ["06/01/2026", "06/15/2026", "07/15/2026", "99/99/9999", ""]
+    """Eight files of random rows: every line has one fate, and the record and the quarantine bear it out."""
+    chance, settled = random.Random(3), 0
+    people, days = [*["P1", "P2", "P3"] * 4, ""], [*["01/01/2026", "01/02/2026"] * 8, "07/15/2026", "99/99/9999", ""]
     for month in range(8):
         rows = [
-            visit(chance.randrange(12), chance.choice(["P1", "P2", ""]), chance.choice(made), chance.randrange(0, 500, 125))
-            for _ in range(15)
+            visit(chance.randrange(400), chance.choice(people), chance.choice(days), chance.randrange(0, 500, 125))
+            for _ in range(20)
         ]
-        rows += chance.choices(rows, k=3) + ["NOWHERE" + visit("")[1:], "V1,P1", ""]
+        rows += [*chance.choices(rows, k=3), "NOWHERE" + visit("")[1:], "V1,P1", ""]
         delivery = intake.judge(intake.deliver(*rows, as_of=date(2026, 1 + month % 6, 28)))
         if intake.state(delivery) is State.HELD:
             account = intake.account(delivery)
             assert account is not None
-            assert account.undecided == account.source_rows == 20
+            assert account.undecided == account.source_rows == 25
             continue
         account = load_delivery(intake.warehouse.pipeline, delivery, TODAY)
-        assert sum(fates(account)[1:]) == fates(account)[0] == 20
+        assert sum(fates(account)[1:]) == fates(account)[0] == 25
+        assert all(count > 0 for count in (fates(account)[1], fates(account)[3], fates(account)[4]))
         assert len(intake.quarantined(delivery)) == fates(account)[3]
-    assert intake.warehouse.query(
-        "SELECT count(*) FROM record.service_event WHERE known_to IS NULL GROUP BY source_service_event_id "
-        "HAVING count(*) > 1"
-    ) == []
+        settled += 1
+    assert settled >= 4
 
 
 def test_an_older_delivery_that_arrives_late_is_history(intake: Intake) -> None:
@@ -154,7 +152,7 @@ def test_a_correction_of_the_same_period_supersedes(intake: Intake) -> None:
     assert intake.current() == [("V1", 61)]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_deliveries_in_any_order_come_to_the_same(intake: Intake, seed: int) -> None:
     chance = random.Random(seed)
     files = [
@@ -176,7 +174,13 @@ def test_a_retry_changes_nothing(intake: Intake) -> None:
     first = load_delivery(intake.warehouse.pipeline, delivery, TODAY)
 
     def everything() -> list[object]:
-        tables = ("record.service_event", "record.person_address", "quarantine.source_row", "ledger.finding", "ledger.load")
+        tables = (
+            "record.service_event",
+            "record.person_address",
+            "quarantine.source_row",
+            "ledger.finding",
+            "ledger.load",
+        )
         return [intake.warehouse.query(f"SELECT t::text FROM {table} AS t ORDER BY 1") for table in tables]
 
     before = everything()
@@ -185,9 +189,11 @@ def test_a_retry_changes_nothing(intake: Intake) -> None:
     assert everything() == before
 
 
-def test_an_element_outside_the_agreement_is_never_written_to_the_database(intake: Intake, visits_folder: Path) -> None:
+def test_an_element_outside_the_agreement_is_never_written_to_the_database(intake: Intake) -> None:
     delivery = intake.judge(intake.deliver(visit(1), visit(2, made="bad"), visit(3)))
-    assert intake.holding("V3") == [f"landing.atlas__visits_v1__d{delivery}", f"landing.atlas__visits_v1__d{delivery}_typed"]
+    staged = intake.holding("V3")
+    assert staged
+    assert all(name.startswith(f"landing.atlas__visits_v1__d{delivery}") for name in staged)
     assert intake.holding("canary-secret") == []
     load_delivery(intake.warehouse.pipeline, delivery, TODAY)
     assert "quarantine.source_row" in intake.holding("V2")

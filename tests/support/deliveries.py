@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.support.declared import column, contract, write_agreement, write_feed
+
 from kinbridge.ledger.accounts import Account, read
 from kinbridge.ledger.deliveries import NewDelivery, get, register, set_state
 from kinbridge.ledger.states import State
@@ -19,7 +21,6 @@ from kinbridge.receive.validate import _judge
 from kinbridge.receive.work import work_on
 from kinbridge.validation.findings import find
 from kinbridge.warehouse.connection import transaction
-from tests.support.declared import column, contract, write_agreement, write_feed
 
 VISITS, NOTES = "atlas/visits_v1", "atlas/notes_v1"
 HEADER = "visit_id,person_id,made,minutes,zip,mode,secret"
@@ -79,11 +80,10 @@ ORDER BY
 MODES = "code,delivery_method,note\nH,InPerson,\nV,Virtual,\n"
 NOTES_TRANSFORM = """\
 -- target: person
-SELECT DISTINCT ON (person_id)
+SELECT
     line_no,
     person_id AS source_person_id
-FROM source
-ORDER BY person_id, line_no;
+FROM source;
 """
 ALLOWED = ["visit_id", "person_id", "made", "minutes", "zip", "mode"]
 TODAY = date(2026, 7, 10)
@@ -100,7 +100,9 @@ def write_site(include: Path) -> Path:
     delivery = "{ filePattern: '^notes_(?P<period>\\d{6})\\.csv$' }"
     write_feed(include, NOTES, contract(NOTES, *note, table=NOTES_TABLE, delivery=delivery), NOTES_TRANSFORM)
     write_agreement(include, "atlas", {VISITS: ALLOWED, NOTES: ["note_id", "person_id", "day"]})
-    return write_feed(include, VISITS, contract(VISITS, *COLUMNS, table=TABLE, share="0.4"), TRANSFORM, {"mode.csv": MODES})
+    return write_feed(
+        include, VISITS, contract(VISITS, *COLUMNS, table=TABLE, share="0.4"), TRANSFORM, {"mode.csv": MODES}
+    )
 
 
 @dataclass
@@ -182,16 +184,14 @@ class Intake:
             "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables "
             "WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"
         )
-        return [
-            name
-            for (name,) in tables
-            if self.warehouse.query(f"SELECT EXISTS (SELECT FROM {name} AS t WHERE t::text LIKE %s)", (f"%{text}%",))[0][0]
-        ]
+        statement = "SELECT 1 FROM {} AS t WHERE t::text LIKE %s LIMIT 1"
+        return [name for (name,) in tables if self.warehouse.query(statement.format(name), (f"%{text}%",))]
 
     def empty(self) -> None:
         """Back to an empty warehouse."""
-        record = self.warehouse.query("SELECT format('record.%I', table_name) FROM information_schema.tables "
-                                      "WHERE table_schema = 'record'")  # fmt: skip
+        record = self.warehouse.query(
+            "SELECT format('record.%I', table_name) FROM information_schema.tables WHERE table_schema = 'record'"
+        )
         names = ", ".join(["ledger.delivery", "ledger.finding", *(name for (name,) in record)])
         self.warehouse.query(f"TRUNCATE {names} CASCADE")
         for (name,) in self.warehouse.query("SELECT tablename FROM pg_tables WHERE schemaname = 'landing'"):

@@ -1,4 +1,4 @@
-"""The rules of a contract once more, row by row in plain Python: what the SQL and Great Expectations must agree with."""
+"""The rules of a contract once more, row by row in plain Python, for the SQL and Great Expectations to agree with."""
 
 from __future__ import annotations
 

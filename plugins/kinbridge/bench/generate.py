@@ -34,7 +34,7 @@ def generate(path: Path, rows: int, seed: int) -> None:
     with path.open("wb") as file:
         for first in range(0, rows, CHUNK_ROWS):
             chunk = _spoilt(_sound(random, first, min(CHUNK_ROWS, rows - first)), random)
-            csv.write_csv(chunk, file, csv.WriteOptions(include_header=first == 0, quoting_style="needed"))
+            csv.write_csv(chunk, file, csv.WriteOptions(include_header=first == 0, quoting_style="none"))
 
 
 def _sound(random: np.random.Generator, first: int, count: int) -> pa.Table:

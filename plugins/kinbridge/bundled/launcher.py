@@ -21,11 +21,14 @@ IMPOSSIBLE = 120
 # prctl(2), capabilities(7)
 PR_SET_KEEPCAPS = 8
 PR_CAPBSET_READ = 23
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAPABILITY_VERSION_3 = 0x20080522
 CAP_DAC_OVERRIDE = 1
 CAP_DAC_READ_SEARCH = 2
+CAP_SETPCAP = 8
 
 
 class _Header(ctypes.Structure):
@@ -54,11 +57,14 @@ def become(uid: int, gid: int, needs: list[Path]) -> None:
     os.setresuid(uid, uid, uid)
     # access(2) asks for the real user and, once that is not root, without capabilities: the answer is the user's own.
     if all(os.access(path, right) for path, right in rights.items()):
-        _set_capability(libc, None)
+        _set_capabilities(libc)
         return
     if capability is None:
         raise PermissionError("the files are closed to this user and no capability opens them")
-    _set_capability(libc, capability)
+    # Without this bit access(2), by which initdb looks for its programs, would leave the capability out of account.
+    _set_capabilities(libc, capability, CAP_SETPCAP)
+    _call(libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
+    _set_capabilities(libc, capability)
     _call(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0))
 
 
@@ -66,9 +72,9 @@ def _in_bounds(libc: ctypes.CDLL, capability: int) -> bool:
     return bool(libc.prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1)
 
 
-def _set_capability(libc: ctypes.CDLL, capability: int | None) -> None:
-    """Keep exactly this capability, or none."""
-    mask = 0 if capability is None else 1 << capability
+def _set_capabilities(libc: ctypes.CDLL, *capabilities: int) -> None:
+    """Keep exactly these capabilities."""
+    mask = sum(1 << capability for capability in capabilities)
     header = _Header(CAPABILITY_VERSION_3, 0)
     # Two records: capabilities 0 to 31 and 32 to 63.
     sets = (_Sets * 2)(_Sets(mask, mask, mask), _Sets(0, 0, 0))

@@ -184,9 +184,20 @@ class _Gate(asyncssh.SSHServer):  # type: ignore[misc]
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._who = "somebody"
 
-    def begin_auth(self, username: str) -> bool:  # noqa: ARG002 (the same for known and unknown names)
+    def connection_made(self, conn: Any) -> None:
+        self._who = "{}:{}".format(*conn.get_extra_info("peername")[:2])
+        log.info("%s: connected", self._who)
+
+    def begin_auth(self, username: str) -> bool:
+        # The same for known and unknown names; what a stranger types may be anything, so it is not repeated.
+        known = (self._folder / "keys" / f"{username}.pub").is_file() if PARTNER_NAME.fullmatch(username) else False
+        log.info("%s: begins to log in as %s", self._who, username if known else "nobody we know")
         return True
+
+    def auth_completed(self) -> None:
+        log.info("%s: logged in", self._who)
 
     def public_key_auth_supported(self) -> bool:
         return True

@@ -15,7 +15,7 @@ from kinbridge.contract.model import Column, Feed, Kind, Reference, Rule, bound
 # Digits are [0-9]: \d takes in other scripts' digits under some collations, and their cast would raise.
 _INTEGER = r"^[+-]?[0-9]{1,18}$"
 _NUMBER = r"^[+-]?[0-9]{1,20}([.][0-9]{1,10})?$"
-_DATE_PARTS = {"yyyy": "[0-9]{4}", "MM": "[0-9]{2}", "dd": "[0-9]{2}"}
+_DATE_PARTS = {"yyyy": "0000", "MM": "00", "dd": "00"}
 WHITE_SPACE = r"E' \t\r\n'"
 
 
@@ -50,29 +50,29 @@ def typed_expression(column: Column, text: str) -> str:
     if column.logical_type == "number":
         return f"CASE WHEN {text} ~ {literal(_NUMBER)} THEN {text}::numeric END"
     if column.logical_type == "date":
-        pattern, iso = _date_reading(column.date_format or "yyyy-MM-dd", text)
-        return f"CASE WHEN {text} ~ {literal(pattern)} AND pg_input_is_valid({iso}, 'date') THEN ({iso})::date END"
+        shape, iso = _date_reading(column.date_format or "yyyy-MM-dd", text)
+        # Half the time of a regular expression: every digit becomes 0, and what is left is the format's shape.
+        fits = f"translate({text}, '0123456789', '0000000000') = {literal(shape)}"
+        return f"CASE WHEN {fits} AND pg_input_is_valid({iso}, 'date') THEN ({iso})::date END"
     return text
 
 
 def _date_reading(date_format: str, text: str) -> tuple[str, str]:
-    pattern = "^"
+    """The shape of a date in this format, with 0 for every digit, and SQL that puts its parts into ISO order."""
+    shape = ""
     starts: dict[str, int] = {}
     position = 0
     while position < len(date_format):
         part = next((p for p in _DATE_PARTS if date_format.startswith(p, position)), None)
         if part:
             starts[part] = position + 1
-            pattern += _DATE_PARTS[part]
-            position += len(part)
-        else:
-            character = date_format[position]
-            pattern += f"[{character}]"
-            position += 1
+        piece = part or date_format[position]
+        shape += _DATE_PARTS.get(piece, piece)
+        position += len(piece)
     if date_format == "yyyy-MM-dd":
-        return pattern + "$", text
+        return shape, text
     cut = {part: f"substr({text}, {start}, {len(part)})" for part, start in starts.items()}
-    return pattern + "$", f"{cut['yyyy']} || '-' || {cut['MM']} || '-' || {cut['dd']}"
+    return shape, f"{cut['yyyy']} || '-' || {cut['MM']} || '-' || {cut['dd']}"
 
 
 def in_list(values: Iterable[str]) -> str:

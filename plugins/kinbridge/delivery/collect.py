@@ -53,12 +53,15 @@ def collect(
     lock_seconds: float = 60.0,
     stray_after_seconds: float = STRAY_AFTER_SECONDS,
     timeouts: Timeouts | None = None,
+    resume_since: datetime | None = None,
 ) -> Collected:
     """Fetch and register what is new for one feed. Safe to repeat at any point.
 
     A file is taken when its size and time are the same in two looks `settle_seconds` apart. `now` (with a time zone) is
-    the moment of the run. Raises KB-D01 to KB-D05, KB-D09 to KB-D11 and KB-D14 (nothing more can be collected now; what
-    was registered stays registered), and KB-D20 (another run holds the feed for longer than `lock_seconds`).
+    the moment of the run. A run that tries again gives as `resume_since` when it first began: what it had registered by
+    then, and nobody has staged, is its to work on, however young. Raises KB-D01 to KB-D05, KB-D09 to KB-D11 and KB-D14
+    (nothing more can be collected now; what was registered stays registered), and KB-D20 (another run holds the feed
+    for longer than `lock_seconds`).
     """
     moment = now or datetime.now(UTC)
     with feed_lock(pipeline_dsn, plan.feed, wait_seconds=lock_seconds) as lock:
@@ -67,7 +70,7 @@ def collect(
         if swept.files:
             facts = {"files": swept.files, "bytes": swept.size}
             record_event(lock, None, ACTOR, "stray files destroyed", facts, feed=plan.feed)
-        run = _Run(plan, pipeline_dsn, folder, moment, settle_seconds)
+        run = _Run(plan, pipeline_dsn, folder, moment, settle_seconds, resume_since)
         run.take_stock(lock)
         with open_sftp(endpoint, timeouts) as session:
             candidates = run.look(session, lock)
@@ -93,6 +96,7 @@ class _Run:
     folder: Path
     now: datetime
     settle_seconds: float
+    resume_since: datetime | None = None
     result: Collected = field(default_factory=Collected)
     lost: dict[str, Delivery] = field(default_factory=dict)  # by SHA-256
 
@@ -101,7 +105,7 @@ class _Run:
         for delivery in deliveries.find(connection, self.plan.feed, states=NEEDS_FILE):
             if delivery.landed_path is None or not Path(delivery.landed_path).is_file():
                 self.lost[delivery.sha256] = delivery
-            elif delivery.state == State.COLLECTED and self._age(delivery) >= ABANDONED_SECONDS:
+            elif delivery.state == State.COLLECTED and self._left_over(delivery):
                 self.result.unfinished.append(delivery.delivery_id)
 
     def look(self, session: Session, connection: Any) -> list[_Candidate]:
@@ -199,8 +203,9 @@ class _Run:
         self.result.new.append(delivery.delivery_id)
         return True
 
-    def _age(self, delivery: Delivery) -> float:
-        return (self.now - delivery.collected_at).total_seconds()
+    def _left_over(self, delivery: Delivery) -> bool:
+        ours = self.resume_since is not None and delivery.collected_at >= self.resume_since
+        return ours or (self.now - delivery.collected_at).total_seconds() >= ABANDONED_SECONDS
 
     def _too_young(self, file: RemoteFile) -> bool:
         """Whether the file was written within the settle window; a time ahead of our clock says nothing."""

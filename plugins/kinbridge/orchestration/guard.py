@@ -23,6 +23,10 @@ log = logging.getLogger("kinbridge")
 
 # Failures that trying again cannot mend: agreements, declarations, disagreeing counts, an undecided hold.
 FINAL = ("KB-A", "KB-C", "KB-F", "KB-L")
+# So are another host key, a refused log-in (a few more of those close an account) and an endpoint without its keys.
+FINAL_CODES = frozenset({"KB-D02", "KB-D03", "KB-D11", "KB-D51"})
+# A rule is not evaluated either when Postgres goes away in the middle.
+PASSING_CODES = frozenset({"KB-F91"})
 
 
 def guarded(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -36,8 +40,7 @@ def guarded(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             except (AirflowSkipException, TaskAwaitingInput):
                 raise
             except KinbridgeError as error:
-                kind = AirflowFailException if error.code.startswith(FINAL) else AirflowException
-                failure = kind(str(error))
+                failure = (AirflowFailException if is_final(error) else AirflowException)(str(error))
             except Exception as error:
                 failure = AirflowException(str(_unexpected(error, what)))
             raise failure from None
@@ -45,6 +48,11 @@ def guarded(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return wrapper
 
     return decorate
+
+
+def is_final(error: KinbridgeError) -> bool:
+    """Whether the task should fail at once, without trying again."""
+    return error.code in FINAL_CODES or (error.code.startswith(FINAL) and error.code not in PASSING_CODES)
 
 
 def _unexpected(error: Exception, what: str) -> KinbridgeError:

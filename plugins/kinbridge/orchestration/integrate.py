@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
 
@@ -14,8 +14,7 @@ from kinbridge.ledger.integrations import begin_integration, finish_integration,
 from kinbridge.orchestration.assets import MART, records_of
 from kinbridge.orchestration.connections import LINKAGE, warehouse
 from kinbridge.orchestration.guard import guarded
-
-QUIET_SECONDS = 900
+from kinbridge.orchestration.retries import QUIET_SECONDS, TASK_DEFAULTS
 
 
 def integrate_dag() -> DAG:
@@ -28,7 +27,7 @@ def integrate_dag() -> DAG:
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
-        default_args={"retries": 2, "retry_delay": timedelta(seconds=20)},
+        default_args=TASK_DEFAULTS,
         tags=["integrate"],
     ) as dag:
 

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, get_parsing_context, task, task_group
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetOrTimeSchedule,
+    CronTriggerTimetable,
+    get_current_context,
+    get_parsing_context,
+    task,
+    task_group,
+)
 from airflow.sdk.exceptions import AirflowSkipException
 
 from kinbridge.contract.model import Feed
@@ -15,13 +24,12 @@ from kinbridge.orchestration.assets import records_of
 from kinbridge.orchestration.connections import PIPELINE, sftp, warehouse
 from kinbridge.orchestration.guard import guarded
 from kinbridge.orchestration.hold import HoldDecision
+from kinbridge.orchestration.retries import TASK_DEFAULTS
 from kinbridge.receive.collect import collect_feed, gate
 from kinbridge.receive.load import load_delivery
 from kinbridge.receive.receipt import send_receipt_of
 from kinbridge.receive.stage import stage_delivery
 from kinbridge.receive.validate import validate_delivery
-
-RETRIES = {"retries": 2, "retry_delay": timedelta(seconds=20), "retry_exponential_backoff": True}
 
 
 def dag_id_of(feed_id: str) -> str:
@@ -52,7 +60,7 @@ def receive_dag(feed: Feed) -> DAG:
         max_active_runs=16,
         max_consecutive_failed_dag_runs=0,
         # Upstream weights finish one delivery before they begin the next, so that receipts leave early.
-        default_args={**RETRIES, "weight_rule": "upstream"},
+        default_args={**TASK_DEFAULTS, "weight_rule": "upstream"},
         tags=["receive", feed.partner],
         doc_md=_documentation(feed),
     ) as dag:
@@ -72,10 +80,19 @@ def _collect(feed: Feed) -> Any:
     @guarded(f"collecting {feed.id}")
     def collect() -> list[int]:
         today = datetime.now(UTC).date()
-        permit = gate(warehouse(PIPELINE), feed.id, today)
-        return collect_feed(warehouse(PIPELINE), sftp(feed.partner), feed_of(feed.id), permit, datetime.now(UTC))
+        dsn = warehouse(PIPELINE)
+        permit = gate(dsn, feed.id, today)
+        endpoint, now = sftp(feed.partner), datetime.now(UTC)
+        return collect_feed(dsn, endpoint, feed_of(feed.id), permit, now, resume_since=_first_try())
 
     return collect
+
+
+def _first_try() -> datetime | None:
+    """When the run of a task that tries again began; None at a first try."""
+    context = get_current_context()
+    began: datetime | None = context["dag_run"].start_date
+    return began if context["ti"].try_number > 1 else None
 
 
 def _delivery_steps(feed: Feed) -> Any:
@@ -94,7 +111,7 @@ def _delivery_steps(feed: Feed) -> Any:
     @guarded(f"loading {feed.id}")
     def load(delivery_id: int) -> None:
         if load_delivery(warehouse(PIPELINE), delivery_id, datetime.now(UTC).date()) is None:
-            raise AirflowSkipException("The delivery was rejected: nothing was loaded.")
+            raise AirflowSkipException("Nothing to load: rejected, or the same bytes were here before.")
 
     @task(pool="sftp", trigger_rule="none_failed", doc_md="The receipt, into the partner's outbox.")
     @guarded(f"writing a receipt for {feed.id}")

@@ -34,12 +34,21 @@ def gate(dsn: Dsn, feed_id: str, today: date) -> Permit:
         raise
 
 
-def collect_feed(dsn: Dsn, endpoint: SftpEndpoint, feed: Feed, granted: Permit, now: datetime) -> list[int]:
+def collect_feed(
+    dsn: Dsn,
+    endpoint: SftpEndpoint,
+    feed: Feed,
+    granted: Permit,
+    now: datetime,
+    *,
+    resume_since: datetime | None = None,
+) -> list[int]:
     """Collect what is new; returns the deliveries to work on, oldest period first.
 
-    A file that was here before is among them: every step passes it by, and it gets its receipt.
+    A file that was here before is among them: every step passes it by, and it gets its receipt. `resume_since` is for a
+    task that tries again: what its earlier try registered before it died is taken up.
     """
-    collected = collect(endpoint, plan_of(feed, granted), dsn, landing_folder(), now=now)
+    collected = collect(endpoint, plan_of(feed, granted), dsn, landing_folder(), now=now, resume_since=resume_since)
     log.info("%s: %s", feed.id, collected.summary())
     for waiting in collected.waiting:
         log.info("left in the inbox: %s (%s)", waiting.file, waiting.reason)

@@ -1,13 +1,14 @@
 """The SQL of a delivery's landing tables. Pure text from declarations; nothing here runs it.
 
 A delivery has, in schema `landing`: the table of its rows as text (`…__d12`), the lines that exactly repeat an earlier
-row (`…__d12_repeat`), and the typed view of the other rows (`…__d12_typed`), which Great Expectations, the findings and
-the transform all read.
+row (`…__d12_repeat`), the other rows trimmed and typed (`…__d12_rows`), and over these the typed view (`…__d12_typed`),
+which Great Expectations, the findings and the transform all read. Trimming and typing costs more than a second copy of
+the rows, so it is done once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from kinbridge.contract.model import Column, Feed
@@ -45,6 +46,11 @@ class Landing:
         return f"landing.{ident(self.name + '_repeat')}"
 
     @property
+    def rows(self) -> str:
+        """The table of trimmed and typed rows, qualified and quoted."""
+        return f"landing.{ident(self.name + '_rows')}"
+
+    @property
     def view_name(self) -> str:
         """The bare name of the typed view."""
         return f"{self.name}_typed"
@@ -55,8 +61,8 @@ class Landing:
         return f"landing.{ident(self.view_name)}"
 
     def drop(self) -> str:
-        """Drops all three, if they are there."""
-        return f"DROP VIEW IF EXISTS {self.view}; DROP TABLE IF EXISTS {self.repeat}; DROP TABLE IF EXISTS {self.table}"
+        """Drops all of them, if they are there."""
+        return f"DROP VIEW IF EXISTS {self.view}; DROP TABLE IF EXISTS {self.rows}, {self.repeat}, {self.table}"
 
     def create(self) -> str:
         """Makes the landing table: unlogged, since a lost one is staged again from the landed file."""
@@ -72,40 +78,66 @@ class Landing:
     def create_repeat(self) -> str:
         """Makes the table of lines that repeat an earlier row in every authorised column.
 
-        Only whole rows are compared: of a broken one not all is known. And only rows whose key occurs more than once
-        are, so a clean file costs one hash aggregate.
+        Only whole rows are compared: of a broken one not all is known. And only rows whose key occurs more than once,
+        or is not whole, are, so a clean file costs one hash aggregate.
         """
-        names = {c.name for c in self.columns}
-        keys = [f"coalesce({ident(k)}, '')" for k in self.feed.key if k in names]
         every = ", ".join(ident(c.name) for c in self.columns)
         number = f"row_number() OVER (PARTITION BY {every} ORDER BY line_no) AS occurrence"
         crowd = "row_shape = 'whole'"
-        if keys:
-            key = ", ".join(keys)
-            crowd += f" AND ({key}) IN (SELECT {key} FROM {self.table} GROUP BY {key} HAVING count(*) > 1)"
+        if self._keys():
+            key = ", ".join(self._keys())
+            broken = " OR ".join(f"{k} IS NULL" for k in self._keys())
+            again = f"SELECT {key} FROM {self.table} GROUP BY {key} HAVING count(*) > 1"
+            crowd += f" AND ({broken} OR ({key}) IN ({again}))"
         return (
             f"CREATE UNLOGGED TABLE {self.repeat} AS SELECT line_no FROM "
             f"(SELECT line_no, {number} FROM {self.table} WHERE {crowd}) AS numbered WHERE occurrence > 1"
         )
 
-    def create_view(self) -> str:
-        """Makes the typed view: trimmed text, a typed twin for each column that is not text, reference look-ups."""
-        trimmed = [f"NULLIF(btrim({ident(c.name)}, {WHITE_SPACE}), '') AS {ident(c.name)}" for c in self.columns]
-        inner = ", ".join(["line_no", "row_shape", *trimmed])
-        outer = ", ".join(["t.line_no", "t.row_shape", *self._outer()])
+    def analyze(self) -> str:
+        """Tells the planner how many keys there are: without it, it sorts where it should hash."""
+        return f"ANALYZE {self.table} ({', '.join(['line_no', *self._keys()])})"
+
+    def create_rows(self, blank: Collection[str]) -> str:
+        """Makes the table of trimmed text with a typed twin for each column that is not text, without the repeats.
+
+        Only the columns named in `blank` are trimmed: in the others the reader saw no value with blanks around it, and
+        COPY made empty ones NULL.
+        """
+        trimmed = [
+            f"NULLIF(btrim({ident(c.name)}, {WHITE_SPACE}), '') AS {ident(c.name)}"
+            if c.name in blank
+            else ident(c.name)
+            for c in self.columns
+        ]
+        # OFFSET 0 keeps the planner from trimming a value anew wherever its typed twin mentions it.
+        inner = f"SELECT {', '.join(['line_no', 'row_shape', *trimmed])} FROM {self.table} OFFSET 0"
+        outer = ", ".join(["t.line_no", "t.row_shape", *self._typed()])
         return (
-            f"CREATE VIEW {self.view} WITH (security_invoker = true) AS SELECT {outer} FROM "
-            f"(SELECT {inner} FROM {self.table}) AS t "
-            f"WHERE NOT EXISTS (SELECT FROM {self.repeat} AS r WHERE r.line_no = t.line_no)"
+            f"CREATE UNLOGGED TABLE {self.rows} AS SELECT {outer} FROM ({inner}) AS t "
+            f"WHERE NOT EXISTS (SELECT FROM {self.repeat} AS r WHERE r.line_no = t.line_no); "
+            f"ANALYZE {self.rows}"
         )
 
-    def _outer(self) -> Iterable[str]:
+    def create_view(self) -> str:
+        """Makes the typed view: the rows, and whether sibling feeds know the keys that they refer to, as of now."""
+        names = [name for c in self.columns for name in dict.fromkeys((c.name, typed_name(c)))]
+        outer = ", ".join(["t.line_no", "t.row_shape", *(f"t.{ident(name)}" for name in names), *self._references()])
+        return f"CREATE VIEW {self.view} WITH (security_invoker = true) AS SELECT {outer} FROM {self.rows} AS t"
+
+    def _keys(self) -> list[str]:
         names = {c.name for c in self.columns}
+        return [ident(k) for k in self.feed.key if k in names]
+
+    def _typed(self) -> Iterable[str]:
         for column in self.columns:
             text = f"t.{ident(column.name)}"
             yield text
             if typed_name(column) != column.name:
                 yield f"{typed_expression(column, text)} AS {ident(typed_name(column))}"
+
+    def _references(self) -> Iterable[str]:
+        names = {c.name for c in self.columns}
         for reference in self.feed.references:
             if names.issuperset(reference.columns):
                 ours = ", ".join(f"t.{ident(c)}" for c in reference.columns)

@@ -7,20 +7,30 @@ line.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from kinbridge.contract.model import Column, Dialect
+from kinbridge.staging.regular import Layout, Scan, scan, transcribe
 
 CHUNK_ROWS = 20_000
 # A field longer than this is taken for a quote that was never closed.
 FIELD_LIMIT = 1_000_000
+# The first bytes, with the header, and then so many at once; a record longer than the last figure is irregular.
+FIRST_BYTES = 64 * 1024
+CHUNK_BYTES = 1024 * 1024
+RECORD_BYTES = 4 * 1024 * 1024
+BLANKS = " \t\r\n"
+# Encodings in which a byte below 128 is that ASCII character wherever it stands.
+ASCII_BASED = re.compile(r"ascii|utf-8(-sig)?|cp125\d|iso8859-\d+")
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,11 @@ class Unreadable(Exception):
 
 @dataclass
 class DelimitedFile:
-    """One delimited file under its contract. Iterate `chunks()` once; `header` and `rows` are known afterwards."""
+    """One delimited file under its contract. Iterate `chunks()` once; what it found is known afterwards.
+
+    `header` is None for a file that has none to read, `rows` counts its rows, and `blank` names the columns in which
+    some value has blanks around it; it may name one too many.
+    """
 
     path: Path
     dialect: Dialect
@@ -56,29 +70,99 @@ class DelimitedFile:
     columns: tuple[Column, ...]
     header: Header | None = None
     rows: int = 0
-    _irregular: int = field(default=0, repr=False)
+    blank: set[str] = field(default_factory=set)
+    _lines: int = field(default=0, repr=False)
 
     def chunks(self) -> Iterator[bytes]:
-        """CSV text for `COPY … (line_no, shape, columns…) WITH (FORMAT csv)`, UTF-8, one chunk at a time."""
+        """CSV text for `COPY … (line_no, shape, columns…) WITH (FORMAT csv)`, UTF-8, one chunk at a time.
+
+        Chunks that are regular go the fast way (see `regular`); the csv module reads the others, and the first one for
+        its header. From where quoting is irregular on, it reads all: there the end of a record cannot be seen from
+        outside.
+        """
         csv.field_size_limit(FIELD_LIMIT)
-        with self.path.open(encoding=_codec(self.dialect.encoding), errors="surrogateescape", newline="") as text:
-            reader = csv.reader(
-                text,
-                delimiter=self.dialect.delimiter,
-                quotechar=self.dialect.quote_char or None,
-                quoting=csv.QUOTE_MINIMAL if self.dialect.quote_char else csv.QUOTE_NONE,
-                strict=True,
-            )
-            try:
-                self.header = self._read_header(reader)
-                numbered = _numbered(reader)
-                while rows := list(islice(numbered, CHUNK_ROWS)):
-                    self.rows += len(rows)
-                    yield self._encode(rows, self.header)
-            except csv.Error as error:
-                raise Unreadable(reader.line_num, _reason(error)) from None
-            except UnicodeError:
-                raise Unreadable(reader.line_num + 1, f"the text is not {self.dialect.encoding}") from None
+        codec = codecs.lookup(self.dialect.encoding).name
+        with self.path.open("rb") as file:
+            if not ASCII_BASED.fullmatch(codec) or not self.dialect.delimiter.isascii():
+                codec = "utf-8-sig" if codec == "utf-8" else codec
+                yield from self._parsed(io.TextIOWrapper(file, codec, "surrogateescape", ""))
+                return
+            buffer = file.read(FIRST_BYTES)
+            if codec.startswith("utf-8"):
+                # It may begin with a byte order mark, whoever wrote it.
+                codec, buffer = "utf-8", buffer.removeprefix(codecs.BOM_UTF8)
+            yield from self._by_chunks(file, buffer, codec)
+
+    def _by_chunks(self, file: IO[bytes], buffer: bytes, codec: str) -> Iterator[bytes]:
+        more = buffer
+        while buffer or self.header is None:
+            # Without a line end at the very end, the last row has none.
+            whole = buffer if more or buffer.endswith(b"\n") else buffer + b"\n"
+            found = scan(whole, self._layout())
+            if found is None or (len(found.content) < len(whole) and (not more or len(buffer) > RECORD_BYTES)):
+                file.seek(-len(buffer), io.SEEK_CUR)
+                yield from self._parsed(io.TextIOWrapper(file, codec, "surrogateescape", ""))
+                return
+            if found.content:
+                yield from self._chunk(found, codec)
+            buffer = buffer[len(found.content) :]
+            more = file.read(CHUNK_BYTES)
+            buffer += more
+
+    def _chunk(self, found: Scan, codec: str) -> Iterator[bytes]:
+        """A chunk of whole records, the fast way if it is regular."""
+        if self.header is not None:
+            regular = found if found.content.isascii() else self._in_utf8(found, codec)
+            transcript = transcribe(regular, self._layout(), self._lines + 1) if regular else None
+            if transcript is not None:
+                self.rows += transcript.rows
+                self._lines += transcript.rows
+                places = self.header.positions
+                self.blank |= {
+                    c.name for c, place in zip(self.columns, places, strict=True) if place in transcript.blank
+                }
+                yield transcript.text
+                return
+        yield from self._parsed(io.StringIO(found.content.decode(codec, "surrogateescape"), newline=""))
+
+    def _in_utf8(self, found: Scan, codec: str) -> Scan | None:
+        """The same records in UTF-8; None when they cannot be decoded."""
+        try:
+            text = found.content.decode(codec)
+        except UnicodeDecodeError:
+            return None
+        return found if codec == "utf-8" else scan(text.encode("utf-8"), self._layout())
+
+    def _layout(self) -> Layout:
+        """How rows lie; nothing is kept where fields would have to change places: that is left to the csv module."""
+        header = self.header or Header(1, ())
+        kept = tuple(place for place in header.positions if place is not None)
+        if len(kept) < len(header.positions) or list(kept) != sorted(kept):
+            kept = ()
+        quote = ord(self.dialect.quote_char) if self.dialect.quote_char else None
+        return Layout(header.width, kept, ord(self.dialect.delimiter), quote, FIELD_LIMIT)
+
+    def _parsed(self, text: IO[str]) -> Iterator[bytes]:
+        """The rows of `text`, which begins after `_lines` lines, by the csv module."""
+        reader = csv.reader(
+            text,
+            delimiter=self.dialect.delimiter,
+            quotechar=self.dialect.quote_char or None,
+            quoting=csv.QUOTE_MINIMAL if self.dialect.quote_char else csv.QUOTE_NONE,
+            strict=True,
+        )
+        before = self._lines
+        try:
+            self.header = self.header or self._read_header(reader)
+            numbered = _numbered(reader, before)
+            while rows := list(islice(numbered, CHUNK_ROWS)):
+                self.rows += len(rows)
+                yield self._encode(rows, self.header)
+        except csv.Error as error:
+            raise Unreadable(before + reader.line_num, _reason(error)) from None
+        except UnicodeError:
+            raise Unreadable(before + reader.line_num + 1, f"the text is not {self.dialect.encoding}") from None
+        self._lines = before + reader.line_num
 
     def _read_header(self, reader: Any) -> Header:
         if not self.dialect.header:
@@ -107,22 +191,31 @@ class DelimitedFile:
         width, positions = header.width, header.positions
         pick = _picker(positions)
         if all(len(row) == width for _, row in rows):
-            out = _write([(line, "whole", *pick(row)) for line, row in rows])
+            whole = [(line, "whole", *pick(row)) for line, row in rows]
+            self._note_blanks(whole)
+            out = _write(whole)
             try:
                 data = out.encode("utf-8")
             except UnicodeEncodeError:
                 data = b"\0"
             if b"\0" not in data:
                 return data
-        return _write([_judged(line, row, header, pick) for line, row in rows]).encode("utf-8")
+        judged = [_judged(line, row, header, pick) for line, row in rows]
+        self._note_blanks(judged)
+        return _write(judged).encode("utf-8")
+
+    def _note_blanks(self, rows: list[tuple[Any, ...]]) -> None:
+        for column, values in zip(self.columns, list(zip(*rows, strict=True))[2:], strict=True):
+            if column.name not in self.blank and any(value != value.strip(BLANKS) for value in values):
+                self.blank.add(column.name)
 
 
-def _numbered(reader: Any) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the line on which they begin. Blank lines are no rows."""
+def _numbered(reader: Any, lines: int) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the line on which they begin, after `lines` others. Blank lines are no rows."""
     before = reader.line_num
     for row in reader:
         if row:
-            yield before + 1, row
+            yield lines + before + 1, row
         before = reader.line_num
 
 
@@ -159,11 +252,6 @@ def _write(rows: list[tuple[int | str, ...]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\r\n").writerows(rows)
     return buffer.getvalue()
-
-
-def _codec(encoding: str) -> str:
-    """UTF-8 may begin with a byte order mark, whoever wrote it."""
-    return "utf-8-sig" if encoding.lower().replace("_", "-") in {"utf-8", "utf8"} else encoding
 
 
 def _reason(error: csv.Error) -> str:

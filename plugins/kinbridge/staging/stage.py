@@ -88,8 +88,10 @@ def stage(cursor: Any, path: Path, feed: Feed, columns: tuple[Column, ...], deli
             raise
         cursor.execute("ROLLBACK TO SAVEPOINT empty")
     unreadable = stream.unreadable
+    cursor.execute(landing.analyze())
     cursor.execute(landing.create_repeat())
     repeats = cursor.rowcount
+    cursor.execute(landing.create_rows(file.blank))
     cursor.execute(landing.create_view())
     if unreadable is not None:
         return Staged(rows=0, unreadable_line=unreadable.line, unreadable_why=unreadable.why)

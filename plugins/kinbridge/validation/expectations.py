@@ -71,6 +71,8 @@ def run_suite(sqlalchemy_url: str, feed: Feed, view_name: str, as_of: date) -> O
         result = batch.validate(suite, result_format=RESULT_FORMAT, expectation_parameters={"as_of": as_of.isoformat()})
     finally:
         source.get_execution_engine().close()
+        # The datasource has an engine of its own beside that of the execution engine, with an open session.
+        source.get_engine().dispose()
     return Outcome(dict(_count(feed, item) for item in result.results), _sanitised(result))
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.declared import column, contract, site_of, write_agreement, write_feed
 
 from kinbridge.check.declarations import check
 from kinbridge.check.suites import compile_suites
 from kinbridge.contract.odcs import feeds
 from kinbridge.declaration.document import Problem
 from kinbridge.errors import KinbridgeError
-from tests.support.declared import column, contract, site_of, write_agreement, write_feed
 
 VISITS, PEOPLE = "atlas/visits_v1", "atlas/people_v1"
 COLUMNS = (
@@ -119,14 +119,32 @@ def test_sound_declarations_hold(feed: Path) -> None:
         ("name: secret", "name: made__typed", "name: made__typed", "landing tables use"),
         ("name: secret", "name: zip", "name: zip", "declared twice"),
         ("physicalName: PERSON", "physicalName: ZIP", "name: zip", "declared twice"),
-        ("made\n        logicalType: date\n        classification: internal\n        description: A column.",
-         "made\n        logicalType: date\n        classification: internal", "name: made", "no description"),
-        ("made\n        logicalType: date\n        classification: internal",
-         "made\n        logicalType: date\n        classification: secret", "name: made", "classification"),
-        ("minutes\n        logicalType: integer", "minutes\n        logicalType: money", "name: minutes", "logicalType"),
+        (
+            "made\n        logicalType: date\n        classification: internal\n        description: A column.",
+            "made\n        logicalType: date\n        classification: internal",
+            "name: made",
+            "no description",
+        ),
+        (
+            "made\n        logicalType: date\n        classification: internal",
+            "made\n        logicalType: date\n        classification: secret",
+            "name: made",
+            "classification",
+        ),
+        (
+            "minutes\n        logicalType: integer",
+            "minutes\n        logicalType: money",
+            "name: minutes",
+            "logicalType",
+        ),
         ("zip\n        logicalType: string\n", "zip\n", "name: zip", "logicalType"),
         ("{ format: yyyy-MM-dd }", "{ format: yyyy-MM }", "name: entered", "needs logicalTypeOptions.format"),
-        ("        logicalTypeOptions: { format: yyyy-MM-dd }\n", "", "name: entered", "needs logicalTypeOptions.format"),
+        (
+            "        logicalTypeOptions: { format: yyyy-MM-dd }\n",
+            "",
+            "name: entered",
+            "needs logicalTypeOptions.format",
+        ),
         ("{ format: yyyy-MM-dd }", "{ format: yyyy-MM-dd-dd }", "name: entered", "needs logicalTypeOptions.format"),
         ("'^[0-9]{5}$'", "'^[0-9{5}$'", "pattern:", "not a regular expression"),
         ("'^[0-9]{5}$'", "'^(?P<zip>[0-9]{5})$'", "pattern:", "Postgres does not know"),
@@ -154,7 +172,7 @@ def test_sound_declarations_hold(feed: Path) -> None:
         ("value: { filePattern:", "value: { format: xml, filePattern:", "format: xml", "not known"),
         ("value: { filePattern:", "value: { name:", "{ name:", "needs delivery.filePattern"),
     ],
-)  # fmt: skip
+)
 def test_mistake_in_a_contract(feed: Path, old: str, new: str, marker: str, words: str) -> None:
     change(feed / CONTRACT, old, new)
     [problem] = found_by(feed)
@@ -196,31 +214,67 @@ def test_one_feed_declared_in_two_include_folders(feed: Path, tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(
-    ("code", "old", "new", "marker", "words"),
+    ("code", "change_of", "marker", "words"),
     [
-        ("KB-C30", "-- Visits.\n", "SELECT 1;\n", "SELECT 1", "without a `-- target:` line"),
-        ("KB-C30", "-- target: person\n", "-- target: service_event\n", "-- The person", "stands twice"),
-        ("KB-C34", "FROM source\nORDER", "FROM source; SELECT 2\nORDER", "-- target: person", "one SELECT"),
-        ("KB-C34", "    line_no,\n    person_id AS source_person_id", "    *", "-- target: person", "name every column"),
-        ("KB-C34", "    line_no,\n", "    line_no line_no,\n    source.*,\n", "-- target: person", "name every column"),
-        ("KB-C34", "    ON source.mode = codes_mode.code", "    USING (code)", "-- target: service", "join with ON"),
-        ("KB-C34", "SELECT DISTINCT ON (person_id)", "SELECT DISTINCT ON (person_id", "FROM source", "not readable as SQL"),
-        ("KB-C34", "FROM source\nORDER", "INTO TEMP x FROM source\nORDER", "-- target: person", "one SELECT"),
-        ("KB-C35", "target: person", "target: persons", "-- target: persons", "no table persons"),
-        ("KB-C35", "delivery_method\n", "delivery_method, 1 AS how\n", "-- target: service", "no column how"),
-        ("KB-C35", "    'atlas' AS program,\n", "", "-- target: service", "lacks program"),
-        ("KB-C35", "    line_no,\n", "", "-- target: person", "lacks line_no"),
-        ("KB-C35", "    source.line_no,\n", "    source.line_no,\n    source.line_no,\n", "-- target: service", "twice"),
-        ("KB-C36", "source.made", "source.maid", "source.maid", "no column maid"),
-        ("KB-C36", "codes_mode.delivery_method", "codes_mode.method AS delivery_method", "codes_mode.method", "no column method"),
-        ("KB-C36", "    source.person_id AS", "    person_id AS", "    person_id AS source_person_id,", "which relation"),
-        ("KB-C36", "FROM source\nORDER", "FROM record.person\nORDER", "-- target: person", "reads record.person"),
-        ("KB-C36", "FROM source\nORDER", "FROM landing.source\nORDER", "-- target: person", "reads landing.source"),
-        ("KB-C37", "    'atlas' AS program,", "    source.secret AS program,", "source.secret", "no agreement covers"),
-        ("KB-C37", "= codes_mode.code;", "= codes_mode.code AND source.secret = 'x';", "source.secret", "covers"),
+        ("KB-C30", ("-- Visits.\n", "SELECT 1;\n"), "SELECT 1", "without a `-- target:` line"),
+        ("KB-C30", ("-- target: person\n", "-- target: service_event\n"), "-- The person", "stands twice"),
+        ("KB-C34", ("FROM source\nORDER", "FROM source; SELECT 2\nORDER"), "-- target: person", "one SELECT"),
+        (
+            "KB-C34",
+            ("    line_no,\n    person_id AS source_person_id", "    *"),
+            "-- target: person",
+            "name every column",
+        ),
+        (
+            "KB-C34",
+            ("    line_no,\n", "    line_no line_no,\n    source.*,\n"),
+            "-- target: person",
+            "name every column",
+        ),
+        ("KB-C34", ("    ON source.mode = codes_mode.code", "    USING (code)"), "-- target: service", "join with ON"),
+        (
+            "KB-C34",
+            ("SELECT DISTINCT ON (person_id)", "SELECT DISTINCT ON (person_id"),
+            "FROM source",
+            "not readable as SQL",
+        ),
+        ("KB-C34", ("FROM source\nORDER", "INTO TEMP x FROM source\nORDER"), "-- target: person", "one SELECT"),
+        ("KB-C35", ("target: person", "target: persons"), "-- target: persons", "no table persons"),
+        ("KB-C35", ("delivery_method\n", "delivery_method, 1 AS how\n"), "-- target: service", "no column how"),
+        ("KB-C35", ("    'atlas' AS program,\n", ""), "-- target: service", "lacks program"),
+        ("KB-C35", ("    line_no,\n", ""), "-- target: person", "lacks line_no"),
+        (
+            "KB-C35",
+            ("    source.line_no,\n", "    source.line_no,\n    source.line_no,\n"),
+            "-- target: service",
+            "twice",
+        ),
+        ("KB-C36", ("source.made", "source.maid"), "source.maid", "no column maid"),
+        (
+            "KB-C36",
+            ("codes_mode.delivery_method", "codes_mode.method AS delivery_method"),
+            "codes_mode.method",
+            "no column method",
+        ),
+        (
+            "KB-C36",
+            ("    source.person_id AS", "    person_id AS"),
+            "    person_id AS source_person_id,",
+            "which relation",
+        ),
+        ("KB-C36", ("FROM source\nORDER", "FROM record.person\nORDER"), "-- target: person", "reads record.person"),
+        ("KB-C36", ("FROM source\nORDER", "FROM landing.source\nORDER"), "-- target: person", "reads landing.source"),
+        (
+            "KB-C37",
+            ("    'atlas' AS program,", "    source.secret AS program,"),
+            "source.secret",
+            "no agreement covers",
+        ),
+        ("KB-C37", ("= codes_mode.code;", "= codes_mode.code AND source.secret = 'x';"), "source.secret", "covers"),
     ],
-)  # fmt: skip
-def test_mistake_in_a_transform(feed: Path, code: str, old: str, new: str, marker: str, words: str) -> None:
+)
+def test_mistake_in_a_transform(feed: Path, code: str, change_of: tuple[str, str], marker: str, words: str) -> None:
+    old, new = change_of
     change(feed / SQL, old, new)
     problem = next(p for p in found_by(feed) if words in p.text)
     line = line_of(feed / SQL, marker)
@@ -270,7 +324,11 @@ def test_mistake_in_a_profile(feed: Path) -> None:
     sound = path.read_text(encoding="utf-8")
     path.unlink()
     assert [(p.code, p.path, p.line) for p in check()] == [("KB-C31", path, 1)]
-    for old, new, line in (("partner: atlas", "partner: atlast", 1), ("email:", "mail:", 4), ("name: The", "title: The", 1)):
+    for old, new, line in (
+        ("partner: atlas", "partner: atlast", 1),
+        ("email:", "mail:", 4),
+        ("name: The", "title: The", 1),
+    ):
         path.write_text(sound.replace(old, new), encoding="utf-8")
         assert [(p.code, p.path, p.line) for p in check()] == [("KB-C31", path, line)]
 

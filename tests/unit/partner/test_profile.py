@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from tests.support.declared import site_of
 
 from kinbridge.errors import KinbridgeError
 from kinbridge.partner.profile import office_contact, partners, read_profile
-from tests.support.declared import site_of
 
 PROFILE = "partner: atlas\nname: Atlas\ncontacts:\n  - {role: desk, name: D, email: d@example.org}\n"
 
@@ -26,7 +26,9 @@ def test_a_site_adds_its_partners(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert read_profile("atlas").contacts[0].email == "d@example.org"
 
 
-@pytest.mark.parametrize("text", [None, "", "name: Atlas\n", PROFILE.replace("email", "mail"), "contacts: [x]\nname: A"])
+@pytest.mark.parametrize(
+    "text", [None, "", "name: Atlas\n", PROFILE.replace("email", "mail"), "contacts: [x]\nname: A"]
+)
 def test_a_profile_that_names_nobody_is_refused(tmp_path: Path, text: str | None) -> None:
     with site_of(tmp_path) as include:
         (include / "partners" / "atlas").mkdir(parents=True)

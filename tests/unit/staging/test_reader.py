@@ -18,9 +18,35 @@ from kinbridge.staging import reader
 from kinbridge.staging.reader import DelimitedFile, Header, Unreadable
 
 NASTY = [
-    "\\.", "\\N", "\t", '"', "''", "\n", "\r", "\r\n", "a\n\\.\nb", "\n\\.\n", "'; DROP TABLE record.person; --", "👩‍👧",
-    "=1+1", "@SUM(A1)", "-5", "+5", "\u2028", "\x0b", "\x1c", "\x85", "\ufeff", " x ", "NULL", "", "é", "|", ",", "\x00",
-]  # fmt: skip
+    "\\.",
+    "\\N",
+    "\t",
+    '"',
+    "''",
+    "\n",
+    "\r",
+    "\r\n",
+    "a\n\\.\nb",
+    "\n\\.\n",
+    "'; DROP TABLE record.person; --",
+    "👩‍👧",
+    "=1+1",
+    "@SUM(A1)",
+    "-5",
+    "+5",
+    "\u2028",
+    "\x0b",
+    "\x1c",
+    "\x85",
+    "\ufeff",
+    " x ",
+    "NULL",
+    "",
+    "é",
+    "|",
+    ",",
+    "\x00",
+]
 # What ends a line in the eyes of a text editor, and of our line numbers.
 LINE_END = re.compile("\r\n|\r|\n")
 DIALECTS = {feed.dialect for feed in feeds().values()}
@@ -52,6 +78,9 @@ def read_bytes(tmp_path: Path, content: bytes, dialect: Dialect = PLAIN, names: 
     return read(path, dialect, columns(*names))
 
 
+# What makes a chunk irregular, or nearly so, in few characters.
+SPARKS = st.text(st.sampled_from([*'ab,"\n\r |', "\t", "\0", "é"]), max_size=40)
+
 texts = st.one_of(st.sampled_from(NASTY), st.text(st.characters(exclude_categories=["Cs"]), max_size=8))
 
 
@@ -68,7 +97,9 @@ def test_any_text_in_any_dialect_is_read_as_it_was_written(
         end = "\r\n" if crlf else "\n"
         # With LF as line end, Python's writer leaves a lone CR unquoted unless it quotes everything.
         quoting = csv.QUOTE_MINIMAL if crlf else csv.QUOTE_ALL
-        writer = csv.writer(text, delimiter=dialect.delimiter, quotechar=dialect.quote_char, lineterminator=end, quoting=quoting)
+        writer = csv.writer(
+            text, delimiter=dialect.delimiter, quotechar=dialect.quote_char, lineterminator=end, quoting=quoting
+        )
         writer.writerows([["A", "b", "C"], *written])
     lines = [2]
     for row in written[:-1]:
@@ -77,6 +108,42 @@ def test_any_text_in_any_dialect_is_read_as_it_was_written(
     assert [line for line, _, _ in found] == lines
     assert [shape for _, shape, _ in found] == ["undecodable" if "\0" in "".join(row) else "whole" for row in written]
     assert [values for _, _, values in found] == [[cell.replace("\0", "\ufffd") for cell in row] for row in written]
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=SPARKS,
+    delimiter=st.sampled_from(",|\t"),
+    size=st.integers(1, 30),
+    wanted=st.sampled_from([(A, B, C), (A, C), (C,), (B, A)]),
+)
+@example(content='"a","b""c",""\r\n"d" ,e,f\n', delimiter=",", size=8, wanted=(A, C))
+@example(content=" a|b ,|c\n", delimiter="|", size=30, wanted=(A, B, C))
+def test_the_fast_way_and_the_csv_module_agree(
+    tmp_path: Path, content: str, delimiter: str, size: int, wanted: tuple[Column, ...]
+) -> None:
+    """Whatever the chunks: the same rows, lines and shapes, the same blanks, or the same refusal at the same line."""
+    path = tmp_path / "rows.csv"
+    path.write_bytes((delimiter.join("abc") + "\n" + content).encode())
+    dialect = Dialect("x", delimiter=delimiter)
+    seen = []
+    for slowly in (False, True):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reader, "FIRST_BYTES", 6)
+            patch.setattr(reader, "CHUNK_BYTES", size)
+            if slowly:
+                patch.setattr(reader, "ASCII_BASED", re.compile("none"))
+            file = DelimitedFile(path, dialect, (A, B, C), wanted)
+            try:
+                text = b"".join(file.chunks()).decode()
+                seen.append((list(csv.reader(io.StringIO(text, newline=""))), file.rows, slowly or file.blank))
+            except Unreadable as error:
+                seen.append(([], error.line, error.why))
+            blank = file.blank
+    assert seen[0][:2] == seen[1][:2]
+    # The fast way may name a column too many (a doubled quote beside a blank), never one too few.
+    if seen[0][0]:
+        assert blank <= seen[0][2]
 
 
 def test_dialects_of_the_feeds_differ() -> None:
@@ -219,11 +286,16 @@ def test_an_irregular_row_in_a_later_chunk_spoils_no_other(tmp_path: Path, monke
     assert [line for line, _, _ in found] == [n + 2 + (n > 100) for n in range(250)]
 
 
-def test_memory_holds_a_chunk_and_not_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", ["1", '"1"', "1,x"])
+def test_memory_holds_a_chunk_and_not_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """Regular, quoted and ragged rows alike."""
+    monkeypatch.setattr(reader, "FIRST_BYTES", 100)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 1000)
     path = tmp_path / "rows.csv"
-    path.write_text("a\n" + "1\n" * (reader.CHUNK_ROWS * 2 + 1), encoding="utf-8")
+    path.write_text("a\n" + f"{value}\n" * 5_000, encoding="utf-8")
     chunks = [chunk.count(b"\n") for chunk in DelimitedFile(path, PLAIN, (A,), (A,)).chunks()]
-    assert chunks == [reader.CHUNK_ROWS, reader.CHUNK_ROWS, 1]
+    assert sum(chunks) == 5_000
+    assert max(chunks) <= 500
 
 
 @pytest.mark.shared_data

@@ -1,0 +1,50 @@
+"""`docs/errors.md`: every code that Kinbridge shows to a person, from the catalogue. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from kinbridge.errors import CatalogueEntry
+
+# The letter of a code: where it comes from, and who acts on it.
+FAMILIES = {
+    "A": ("Agreements", "Nothing allows the feed to be read. A steward acts; trying again changes nothing."),
+    "B": ("Measurements", "A bench that a person runs; no feed is concerned."),
+    "C": ("Declarations", "A file below `include/` has a mistake. Whoever changed it acts; `kinbridge check` shows all."),
+    "D": ("Deliveries", "Something between us and the partner's server. The next run tries again by itself."),
+    "F": ("Files", "What is wrong with a whole file. Codes from F90 on stop the run: two counts that must agree do not."),
+    "K": ("Linkage", "The model that decides which records are one person."),
+    "L": ("Load", "The feed's `transform.sql`, or a hold that nobody has decided."),
+    "M": ("Figures", "Building and publishing the mart. Nothing half-built is published."),
+    "R": ("Rows", "What is wrong with a row. Partners see these in their receipts."),
+    "S": ("Services", "Postgres, the SFTP server, Airflow, and secrets."),
+    "X": ("Unexpected", "Everything else. The text of the failure is withheld, since it can quote data."),
+}
+
+HEAD = """\
+# Errors and findings
+
+Written by `kinbridge docs` from [include/catalogue.yaml](../include/catalogue.yaml); change it there. A message names
+places, rules and counts, never a value from a partner's data. Words in braces are filled in.
+"""
+
+
+def errors_page(entries: Iterable[CatalogueEntry]) -> str:
+    """The page: one section for each letter, one entry for each code, in order."""
+    parts = [HEAD]
+    ordered = sorted(entries, key=lambda entry: entry.code)
+    for letter, group in groupby(ordered, key=lambda entry: entry.code[3]):
+        title, about = FAMILIES[letter]
+        parts.append(f"## {letter}: {title}\n\n{about}\n")
+        parts.extend(_entry(entry) for entry in group)
+    return "\n".join(parts)
+
+
+def _entry(entry: CatalogueEntry) -> str:
+    return (
+        f"### {entry.code}: {entry.title}\n\n"
+        f"> {entry.message}\n\n"
+        f"{entry.meaning}\n\n"
+        f"**Next:** {entry.remedy}\n"
+    )

@@ -1,0 +1,24 @@
+"""The generated pages: their text, and where they stand. Whoever changes a source runs `kinbridge docs`; a test compares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kinbridge.documentation.error_pages import errors_page
+from kinbridge.errors import catalogue
+from kinbridge.settings import home
+
+
+def pages() -> dict[Path, str]:
+    """The text of every generated page, by its path."""
+    return {home() / "docs" / "errors.md": errors_page(catalogue().values())}
+
+
+def write_pages() -> list[Path]:
+    """Write the pages that differ from what they should be; returns their paths."""
+    changed = []
+    for path, text in pages().items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            changed.append(path)
+    return changed
