@@ -3,8 +3,8 @@
 `start` makes one account, one key pair and one jail per partner below `folder` and starts
 `python -m kinbridge.bundled.sftp FOLDER` as a process of its own on 127.0.0.1. Public keys only; no shell, no commands,
 no forwarding. `python -m kinbridge.bundled.sftp FOLDER HOST PORT` listens elsewhere: so the container of
-docker-compose.yml runs it, on a folder that `kinbridge.deployment` prepared. A file of public keys may hold several, one
-a line: ours and those of the agency.
+docker-compose.yml runs it, on a folder that `kinbridge.deployment` prepared. A file of public keys may hold several,
+one a line: ours and those of the agency.
 """
 
 from __future__ import annotations

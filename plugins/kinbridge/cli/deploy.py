@@ -39,6 +39,7 @@ def sftp_command(
 
 @deploy_app.command("connections")
 def connections_command(
+    *,
     out: Annotated[Path, typer.Option(help="File to write, for `airflow connections import`. It holds secrets.")],
     roles: Annotated[Path, typer.Option(help="Folder of roles.json.")],
     keys: Annotated[Path, typer.Option(help="Folder of our own key pairs, one for each partner.")],

@@ -23,8 +23,8 @@ HOST_KEY = "host_key"
 def prepare_accounts(server: Path, ours: Path, theirs: Path, partners: Iterable[str]) -> list[str]:
     """Bring the server's folder `server` up to date; returns the partners without a key of their own.
 
-    `ours` holds our key pairs, `theirs` the agencies' public keys. Raises `KinbridgeError` KB-S14 for a partner's name that
-    cannot be an account and KB-S41 for a file of public keys that cannot be read.
+    `ours` holds our key pairs, `theirs` the agencies' public keys. Raises `KinbridgeError` KB-S14 for a partner's name
+    that cannot be an account and KB-S41 for a file of public keys that cannot be read.
     """
     for folder in (server, server / "keys", server / "jails", ours):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -33,8 +33,9 @@ def prepare_accounts(server: Path, ours: Path, theirs: Path, partners: Iterable[
     for partner in partners:
         if not PARTNER_NAME.fullmatch(partner):
             raise KinbridgeError("KB-S14", service=SERVICE)
-        for box in (INBOX, OUTBOX):
-            (server / "jails" / partner / box).mkdir(parents=True, exist_ok=True, mode=0o700)
+        jail = server / "jails" / partner
+        for folder in (jail, jail / INBOX, jail / OUTBOX):
+            folder.mkdir(exist_ok=True, mode=0o700)
         public = [key_pair(ours / partner), *_agency_keys(theirs / f"{partner}.pub")]
         write_private(server / "keys" / f"{partner}.pub", "".join(f"{line}\n" for line in public))
         if len(public) == 1:

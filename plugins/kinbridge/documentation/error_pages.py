@@ -11,9 +11,15 @@ from kinbridge.errors import CatalogueEntry
 FAMILIES = {
     "A": ("Agreements", "Nothing allows the feed to be read. A steward acts; trying again changes nothing."),
     "B": ("Measurements", "A bench that a person runs; no feed is concerned."),
-    "C": ("Declarations", "A file below `include/` has a mistake. Whoever changed it acts; `kinbridge check` shows all."),
+    "C": (
+        "Declarations",
+        "A file below `include/` has a mistake. Whoever changed it acts; `kinbridge check` shows all.",
+    ),
     "D": ("Deliveries", "Something between us and the partner's server. The next run tries again by itself."),
-    "F": ("Files", "What is wrong with a whole file. Codes from F90 on stop the run: two counts that must agree do not."),
+    "F": (
+        "Files",
+        "What is wrong with a whole file. Codes from F90 on stop the run: two counts that must agree do not.",
+    ),
     "K": ("Linkage", "The model that decides which records are one person."),
     "L": ("Load", "The feed's `transform.sql`, or a hold that nobody has decided."),
     "M": ("Figures", "Building and publishing the mart. Nothing half-built is published."),
@@ -42,9 +48,4 @@ def errors_page(entries: Iterable[CatalogueEntry]) -> str:
 
 
 def _entry(entry: CatalogueEntry) -> str:
-    return (
-        f"### {entry.code}: {entry.title}\n\n"
-        f"> {entry.message}\n\n"
-        f"{entry.meaning}\n\n"
-        f"**Next:** {entry.remedy}\n"
-    )
+    return f"### {entry.code}: {entry.title}\n\n> {entry.message}\n\n{entry.meaning}\n\n**Next:** {entry.remedy}\n"

@@ -1,4 +1,7 @@
-"""The generated pages: their text, and where they stand. Whoever changes a source runs `kinbridge docs`; a test compares."""
+"""The generated pages: their text, and where they stand.
+
+Whoever changes a source runs `kinbridge docs`; a test compares.
+"""
 
 from __future__ import annotations
 

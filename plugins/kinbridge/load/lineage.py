@@ -80,21 +80,24 @@ def _parsed(statement: Statement) -> exp.Query:
 
 
 def _uses(scopes: list[Scope], statement: Statement) -> Iterator[Use]:
+    # Inner queries come first; a column that stands in one belongs to it unless it names what surrounds it.
+    told: set[int] = set()
     for scope in scopes:
         for column in scope.columns:
+            source = scope.sources.get(column.table) if column.table else _only(scope)
+            if id(column) in told or (column.table and source is None and not scope.is_root):
+                continue
+            told.add(id(column))
             line = statement.line + int(column.this.meta.get("line", 1))
-            if column.table:
-                source = scope.sources.get(column.table)
-                # A subquery may name what its surroundings read: it is looked up there.
-                if source is None and scope.is_root:
-                    yield Use("", f"{column.table}.{column.name}", line)
-            else:
-                several = len(scope.sources) != 1
-                source = None if several else next(iter(scope.sources.values()))
-                if several:
-                    yield Use("", column.name, line)
-            if isinstance(source, exp.Table):
+            if source is None:
+                yield Use("", f"{column.table}.{column.name}" if column.table else column.name, line)
+            elif isinstance(source, exp.Table):
                 yield Use(_relation(source), column.name, line)
+
+
+def _only(scope: Scope) -> exp.Expr | Scope | None:
+    """What a column without a relation comes from: the one source, or None when there are several."""
+    return next(iter(scope.sources.values())) if len(scope.sources) == 1 else None
 
 
 def _relation(table: exp.Table) -> str:

@@ -17,9 +17,10 @@ from kinbridge.contract.rules import rules
 from kinbridge.contract.sql import ident
 from kinbridge.errors import KinbridgeError
 from kinbridge.load.crosswalk import create, crosswalks
-from kinbridge.load.source import create_source
-from kinbridge.load.target import conflicting_lines, create_incoming, merge, target_of
-from kinbridge.load.transform import Statement, read_transform
+from kinbridge.load.merge import merge
+from kinbridge.load.source import create_doubted, create_source
+from kinbridge.load.target import target_of
+from kinbridge.load.transform import read_transform
 from kinbridge.staging.landing import Landing
 
 
@@ -70,7 +71,8 @@ def load(cursor: Any, plan: LoadPlan) -> Fates:
     """
     chosen = rules(plan.feed, plan.columns)
     _set_refused(cursor, plan.delivery_id)
-    cursor.execute(create_source(plan.landing, chosen, plan.as_of))
+    cursor.execute(create_doubted(plan.delivery_id, plan.columns, chosen))
+    cursor.execute(create_source(plan.landing, chosen))
     for crosswalk in crosswalks(plan.feed):
         create(cursor, crosswalk)
     cursor.execute("CREATE TEMP TABLE touched (line_no bigint, changed boolean) ON COMMIT DROP")
@@ -79,11 +81,16 @@ def load(cursor: Any, plan: LoadPlan) -> Fates:
         raise KinbridgeError("KB-L04", feed=plan.feed.id, line=problems[0].line, problem=problems[0].text)
     cursor.execute("SELECT clock_timestamp()")
     parameters = plan.parameters(cursor.fetchone()[0])
-    targets = {statement.target: _merge_one(cursor, plan, statement, parameters) for statement in statements}
-    _note_unmapped(cursor, plan)
+    targets = {
+        statement.target: merge(cursor, plan.feed.id, target_of(statement.target), statement.sql, parameters)
+        for statement in statements
+    }
+    loaded, unchanged, unmapped = _touched(cursor, plan)
+    if unmapped:
+        _note_unmapped(cursor, plan)
     for referred in plan.referred_columns:
         _keep_reference_keys(cursor, plan, referred)
-    fates = _fates(cursor, plan)
+    fates = _fates(cursor, plan, loaded, unchanged)
     # The landing tables can be dropped only when nothing of this session looks at them.
     cursor.execute("DROP VIEW source")
     cursor.execute("INSERT INTO ledger.load (delivery_id, targets) VALUES (%s, %s)", (plan.delivery_id, Json(targets)))
@@ -99,14 +106,16 @@ def quarantine(cursor: Any, plan: LoadPlan) -> int:
         INSERT INTO quarantine.source_row (delivery_id, line_no, rules, content)
         SELECT
             {plan.delivery_id}, t.line_no,
-            coalesce((
-                SELECT array_agg(f.rule ORDER BY f.rule)
-                FROM ledger.finding AS f
-                WHERE f.delivery_id = {plan.delivery_id} AND f.line_no = t.line_no
-            ), '{{}}'),
+            coalesce(f.rules, '{{}}'),
             (SELECT to_jsonb(content) FROM (SELECT {columns}) AS content)
         FROM {plan.landing.table} AS t
         INNER JOIN refused AS r ON r.line_no = t.line_no
+        LEFT JOIN (
+            SELECT line_no, array_agg(rule ORDER BY rule) AS rules
+            FROM ledger.finding
+            WHERE delivery_id = {plan.delivery_id}
+            GROUP BY line_no
+        ) AS f ON f.line_no = t.line_no
         """
     )
     return int(cursor.rowcount)
@@ -133,26 +142,21 @@ def _set_refused(cursor: Any, delivery_id: int) -> None:
     cursor.execute("ANALYZE refused")
 
 
-def _merge_one(cursor: Any, plan: LoadPlan, statement: Statement, parameters: dict[str, Any]) -> int:
-    target = target_of(statement.target)
-    cursor.execute(f"SELECT * FROM ({statement.sql}\n) AS q LIMIT 0")
-    given = [column.name for column in cursor.description]
-    cursor.execute(create_incoming(target, statement.sql + "\n", given))
-    no_key = " OR ".join(f"{ident(c)} IS NULL" for c in target.key)
-    cursor.execute(f"SELECT count(*), min(line_no) FROM incoming WHERE {no_key}")
-    count, first = cursor.fetchone()
-    if count:
-        raise KinbridgeError("KB-L03", feed=plan.feed.id, target=target.name, count=count, line=first)
-    cursor.execute(conflicting_lines(target))
-    lines = [str(line) for (line,) in cursor.fetchall()]
-    if lines:
-        raise KinbridgeError("KB-L02", feed=plan.feed.id, target=target.name, lines=", ".join(lines))
-    inserted = 0
-    for sql in merge(target):
-        cursor.execute(sql, parameters)
-        if sql.lstrip().startswith("INSERT INTO record."):
-            inserted = int(cursor.rowcount)
-    return inserted
+def _touched(cursor: Any, plan: LoadPlan) -> tuple[int, int, int]:
+    """How many accepted lines changed the record, how many did not, and how many no statement of the transform took."""
+    cursor.execute(
+        f"""
+        SELECT
+            count(*) FILTER (WHERE t.changed),
+            count(*) FILTER (WHERE NOT t.changed),
+            count(*) FILTER (WHERE t.changed IS NULL)
+        FROM {plan.landing.view} AS s
+        LEFT JOIN (SELECT line_no, bool_or(changed) AS changed FROM touched GROUP BY line_no) AS t USING (line_no)
+        WHERE NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = s.line_no)
+        """
+    )
+    loaded, unchanged, unmapped = cursor.fetchone()
+    return int(loaded), int(unchanged), int(unmapped)
 
 
 def _note_unmapped(cursor: Any, plan: LoadPlan) -> None:
@@ -196,14 +200,9 @@ def _keep_reference_keys(cursor: Any, plan: LoadPlan, columns: tuple[str, ...]) 
     )
 
 
-def _fates(cursor: Any, plan: LoadPlan) -> Fates:
+def _fates(cursor: Any, plan: LoadPlan, loaded: int, unchanged: int) -> Fates:
     cursor.execute(f"SELECT count(*) FROM {plan.landing.table}")
     source_rows = int(cursor.fetchone()[0])
     cursor.execute(f"SELECT count(*) FROM {plan.landing.repeat}")
     duplicate = int(cursor.fetchone()[0])
-    cursor.execute(
-        "SELECT count(*) FILTER (WHERE changed), count(*) FILTER (WHERE NOT changed) "
-        "FROM (SELECT line_no, bool_or(changed) AS changed FROM touched GROUP BY line_no) AS t"
-    )
-    loaded, unchanged = (int(n) for n in cursor.fetchone())
     return Fates(source_rows, loaded, unchanged, quarantine(cursor, plan), duplicate)

@@ -1,42 +1,63 @@
-"""The relation `source` that a transform reads: the accepted rows, typed, with what a warning refused as NULL."""
+"""The relation `source` that a transform reads: the accepted rows of a delivery, typed.
+
+What a warning refused is NULL in it: which values these are is read from the findings, which validation has written and
+held against Great Expectations, so no rule is evaluated again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
 
 from kinbridge.contract.model import Column, Kind, Rule
-from kinbridge.contract.sql import broken, ident, typed_name
+from kinbridge.contract.sql import ident, literal, typed_name
 from kinbridge.staging.landing import Landing
 
 # Kinds whose breach, as a warning, makes the value unusable.
 _UNUSABLE = frozenset({Kind.FORMAT, Kind.PLACEHOLDER, Kind.RANGE, Kind.CODE_SET})
 
 
-def create_source(landing: Landing, rules: Iterable[Rule], as_of: date) -> str:
+def create_doubted(delivery_id: int, columns: Iterable[Column], rules: Iterable[Rule]) -> str:
+    """The temporary table `doubted`: for each line with unusable values, the rules that they broke."""
+    chosen = list(rules)
+    names = [rule for column in columns for rule in _doubting(column, chosen)]
+    return (
+        "CREATE TEMP TABLE doubted ON COMMIT DROP AS SELECT line_no, array_agg(rule) AS rules FROM ledger.finding "
+        f"WHERE delivery_id = {delivery_id} AND rule = ANY ({_array(names)}) GROUP BY line_no; ANALYZE doubted"
+    )
+
+
+def create_source(landing: Landing, rules: Iterable[Rule]) -> str:
     """The temporary view `source`. Rows with a critical finding stand in the temporary table `refused`."""
     chosen = list(rules)
-    columns = ", ".join(
-        ["line_no", *(f"{_value(landing, c, chosen, as_of)} AS {ident(c.name)}" for c in landing.columns)]
-    )
+    columns = ", ".join(["t.line_no", *(f"{_value(c, chosen)} AS {ident(c.name)}" for c in landing.columns)])
     return (
         f"CREATE TEMP VIEW source AS SELECT {columns} FROM {landing.view} AS t "
+        "LEFT JOIN doubted AS d ON d.line_no = t.line_no "
         "WHERE NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = t.line_no)"
     )
 
 
-def _value(landing: Landing, column: Column, rules: list[Rule], as_of: date) -> str:
-    value = ident(typed_name(column))
-    conditions = [
-        condition
+def _value(column: Column, rules: list[Rule]) -> str:
+    value = f"t.{ident(typed_name(column))}"
+    doubting = _doubting(column, rules)
+    if not doubting:
+        return value
+    return f"CASE WHEN d.rules IS NULL OR NOT d.rules && {_array(doubting)} THEN {value} END"
+
+
+def _doubting(column: Column, rules: list[Rule]) -> list[str]:
+    """The ids of the warnings that make a value of the column unusable."""
+    # A foreign code of the feed's own crosswalk stays as sent: the transform's join decides what it means.
+    foreign = not (column.code_set or "").startswith("standard/")
+    return [
+        rule.id
         for rule in rules
         if rule.severity == "warning"
         and rule.kind in _UNUSABLE
         and rule.columns == (column.name,)
-        # A foreign code of the feed's own crosswalk stays as sent: the transform's join decides what it means.
-        and not (rule.kind is Kind.CODE_SET and not (column.code_set or "").startswith("standard/"))
-        and (condition := broken(landing.feed, rule, as_of)) is not None
+        and not (rule.kind is Kind.CODE_SET and foreign)
     ]
-    if not conditions:
-        return value
-    return f"CASE WHEN NOT coalesce({' OR '.join(conditions)}, false) THEN {value} END"
+
+
+def _array(values: Iterable[str]) -> str:
+    return f"ARRAY[{', '.join(literal(value) for value in values)}]::text[]"

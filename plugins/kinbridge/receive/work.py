@@ -62,14 +62,15 @@ def locked(connection: Any, delivery_id: int) -> Delivery:
 def landed(connection: Any, work: Work) -> bool:
     """Whether the landing tables still hold what was staged: unlogged tables are emptied by a crash of Postgres."""
     staged = latest_facts(connection, work.delivery.delivery_id, "staged")
+    relations = [work.landing.table, work.landing.repeat, work.landing.view]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (work.landing.view,))
+        cursor.execute("SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s) AS name", (relations,))
         if staged is None or not cursor.fetchone()[0]:
             return False
-        cursor.execute(f"SELECT count(*) FROM {work.landing.table}")
-        rows = cursor.fetchone()[0]
-        cursor.execute(f"SELECT count(*) FROM {work.landing.repeat}")
-        return bool((rows, cursor.fetchone()[0]) == (staged["rows"], staged["repeats"]))
+        counts = ", ".join(f"(SELECT count(*) FROM {relation})" for relation in relations)
+        cursor.execute(f"SELECT {counts}")
+        rows, repeats = staged["rows"], staged["repeats"]
+        return bool(cursor.fetchone() == (rows, repeats, rows - repeats))
 
 
 def referred_columns(feed: Feed) -> tuple[tuple[str, ...], ...]:

@@ -83,14 +83,14 @@ class Landing:
         """
         every = ", ".join(ident(c.name) for c in self.columns)
         number = f"row_number() OVER (PARTITION BY {every} ORDER BY line_no) AS occurrence"
-        crowd = "row_shape = 'whole'"
+        crowd, again = "row_shape = 'whole'", ""
         if self._keys():
             key = ", ".join(self._keys())
             broken = " OR ".join(f"{k} IS NULL" for k in self._keys())
-            again = f"SELECT {key} FROM {self.table} GROUP BY {key} HAVING count(*) > 1"
-            crowd += f" AND ({broken} OR ({key}) IN ({again}))"
+            again = f"WITH crowd AS MATERIALIZED (SELECT {key} FROM {self.table} GROUP BY {key} HAVING count(*) > 1) "
+            crowd += f" AND ({broken} OR ({key}) IN (SELECT {key} FROM crowd))"
         return (
-            f"CREATE UNLOGGED TABLE {self.repeat} AS SELECT line_no FROM "
+            f"CREATE UNLOGGED TABLE {self.repeat} AS {again}SELECT line_no FROM "
             f"(SELECT line_no, {number} FROM {self.table} WHERE {crowd}) AS numbered WHERE occurrence > 1"
         )
 

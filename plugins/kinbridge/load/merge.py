@@ -1,0 +1,209 @@
+"""Merges what a transform says into one table of `record`, and notes the fate of each line in the table `touched`.
+
+`record` keeps history: a row is current while `known_to` is NULL; a changed row closes the old one and adds a new one.
+Everything happens in temporary tables of the caller's transaction, set-based; the steps that a file does not need
+(rows that share a key, rows that the record already has) cost it one look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kinbridge.contract.sql import ident
+from kinbridge.errors import KinbridgeError
+from kinbridge.load.target import Target
+
+LINES_NAMED = 20
+
+
+def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: dict[str, Any]) -> int:
+    """Merge the rows of `select` into the target; returns how many were inserted.
+
+    `parameters` (psycopg2 named style) are feed, partner, delivery_id, contract_version, as_of, known_at. `known_at` is
+    the moment of this load, taken after its lock: a transaction that waited began before the load that it comes after.
+    The table `touched` (line_no, changed) gets every line of the rows.
+
+    A current row's `as_of` is the latest day up to which a delivery has said it, so a delivery that says nothing new
+    moves it on, and an older one that arrives late cannot supersede what a newer one confirmed. Raises `KinbridgeError` KB-L02 when a key has two
+    different rows, KB-L03 when a row has no key.
+    """
+    cursor.execute(f"SELECT * FROM ({select}\n) AS q LIMIT 0")
+    given = [column.name for column in cursor.description]
+    cursor.execute(create_incoming(target, select, given))
+    key = ", ".join(ident(c) for c in target.key)
+    cursor.execute(f"ANALYZE incoming (line_no, {key})")
+    _refuse_rows_without_key(cursor, feed_id, target)
+    _set_repeats_aside(cursor, feed_id, target, key)
+    cursor.execute(f"SELECT EXISTS (SELECT FROM {target.table} WHERE feed = %(feed)s AND known_to IS NULL)", parameters)
+    inserted = (_update if cursor.fetchone()[0] else _insert)(cursor, target, parameters)
+    cursor.execute("DROP TABLE incoming")
+    return inserted
+
+
+def create_incoming(target: Target, select: str, given: Iterable[str]) -> str:
+    """`incoming`: what the transform says, columns in the target's order, with a hash of the whole."""
+    present = set(given)
+    typed = ", ".join(
+        f"{f'q.{ident(name)}' if name in present else 'NULL'}::{kind} AS {ident(name)}"
+        for name, kind in target.columns.items()
+    )
+    everything = ", ".join(ident(name) for name in target.columns)
+    return (
+        f"CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT line_no, {everything}, {_hash(target)} AS row_hash "
+        f"FROM (SELECT q.line_no::bigint AS line_no, {typed} FROM ({select}\n) AS q) AS typed"
+    )
+
+
+def _hash(target: Target) -> str:
+    """SQL for the hash of a row. It tells changed from unchanged within one row's history; it is no security measure.
+
+    All texts, and then for each its length and for each other column its value: so no two rows share a spelling. Dates
+    count as days, whatever the session's DateStyle.
+    """
+    texts = [ident(name) for name, kind in target.columns.items() if kind == "text"]
+    tails = [
+        f"coalesce(octet_length({ident(name)}), -1)"
+        if kind == "text"
+        else f"coalesce(({ident(name)} - DATE '2000-01-01')::text, '-')"
+        if kind == "date"
+        else f"coalesce({ident(name)}::text, '-')"
+        for name, kind in target.columns.items()
+    ]
+    return f"md5(concat({', '.join(texts)}, ' ', concat_ws(' ', {', '.join(tails)})))::uuid"
+
+
+def _refuse_rows_without_key(cursor: Any, feed_id: str, target: Target) -> None:
+    no_key = " OR ".join(f"{ident(c)} IS NULL" for c in target.key)
+    cursor.execute(f"SELECT count(*), min(line_no) FROM incoming WHERE {no_key}")
+    count, first = cursor.fetchone()
+    if count:
+        raise KinbridgeError("KB-L03", feed=feed_id, target=target.name, count=count, line=first)
+
+
+def _set_repeats_aside(cursor: Any, feed_id: str, target: Target, key: str) -> None:
+    """Keep the first row of each key, when all of its rows are equal; refuse the others."""
+    cursor.execute(
+        f"CREATE TEMP TABLE crowd ON COMMIT DROP AS SELECT {key} FROM incoming GROUP BY {key} HAVING count(*) > 1"
+    )
+    if cursor.rowcount:
+        cursor.execute(
+            f"""
+            SELECT min(line_no)
+            FROM incoming
+            INNER JOIN crowd USING ({key})
+            GROUP BY {key}
+            HAVING count(DISTINCT row_hash) > 1
+            ORDER BY min(line_no)
+            LIMIT {LINES_NAMED}
+            """
+        )
+        lines = [str(line) for (line,) in cursor.fetchall()]
+        if lines:
+            raise KinbridgeError("KB-L02", feed=feed_id, target=target.name, lines=", ".join(lines))
+        cursor.execute(
+            f"""
+            WITH later AS (
+                DELETE FROM incoming
+                WHERE ctid IN (
+                    SELECT place
+                    FROM (
+                        SELECT i.ctid AS place, row_number() OVER (PARTITION BY {key} ORDER BY i.line_no) AS occurrence
+                        FROM incoming AS i
+                        INNER JOIN crowd USING ({key})
+                    ) AS numbered
+                    WHERE occurrence > 1
+                )
+                RETURNING line_no
+            )
+            INSERT INTO touched (line_no, changed)
+            SELECT line_no, false
+            FROM later
+            """
+        )
+    cursor.execute("DROP TABLE crowd")
+
+
+def _insert(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
+    """The record knows nothing of the feed yet: everything is new."""
+    cursor.execute(f"{_insert_into(target)} SELECT {_row(target)}, NULL FROM incoming AS i", parameters)
+    inserted = int(cursor.rowcount)
+    cursor.execute("INSERT INTO touched (line_no, changed) SELECT line_no, true FROM incoming")
+    return inserted
+
+
+def _update(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
+    """What is new or changed against the record's current rows. `stale`: the record already knows something newer."""
+    key = ", ".join(f"i.{ident(c)}" for c in target.key)
+    names = ", ".join(ident(c) for c in target.key)
+    same_key = " AND ".join(f"c.{ident(c)} = i.{ident(c)}" for c in target.key)
+    cursor.execute(
+        f"""
+        CREATE TEMP TABLE known ON COMMIT DROP AS
+        SELECT {key}, c.row_hash = i.row_hash AS same, c.as_of > %(as_of)s AS stale
+        FROM incoming AS i
+        INNER JOIN {target.table} AS c
+            ON c.feed = %(feed)s AND {same_key} AND c.known_to IS NULL
+        """,
+        parameters,
+    )
+    cursor.execute("ANALYZE known")
+    cursor.execute(
+        f"""
+        UPDATE {target.table} AS c
+        SET known_to = %(known_at)s
+        FROM known AS i
+        WHERE c.feed = %(feed)s AND {same_key} AND c.known_to IS NULL AND NOT i.same AND NOT i.stale
+        """,
+        parameters,
+    )
+    cursor.execute(
+        f"""
+        UPDATE {target.table} AS c
+        SET as_of = %(as_of)s
+        FROM known AS i
+        WHERE c.feed = %(feed)s AND {same_key} AND c.known_to IS NULL AND i.same AND c.as_of < %(as_of)s
+        """,
+        parameters,
+    )
+    cursor.execute(
+        f"""
+        {_insert_into(target)}
+        SELECT
+            {_row(target)},
+            -- An older delivery that arrives late is history from the start.
+            CASE WHEN k.stale THEN %(known_at)s END
+        FROM incoming AS i
+        LEFT JOIN known AS k USING ({names})
+        WHERE k.same IS NOT TRUE
+        """,
+        parameters,
+    )
+    inserted = int(cursor.rowcount)
+    cursor.execute(
+        f"""
+        INSERT INTO touched (line_no, changed)
+        SELECT i.line_no, k.same IS NOT TRUE
+        FROM incoming AS i
+        LEFT JOIN known AS k USING ({names})
+        """
+    )
+    cursor.execute("DROP TABLE known")
+    return inserted
+
+
+def _insert_into(target: Target) -> str:
+    columns = ", ".join(ident(c) for c in target.columns)
+    return (
+        f"INSERT INTO {target.table} "
+        f"({columns}, line_no, row_hash, partner, feed, delivery_id, contract_version, as_of, known_from, known_to)"
+    )
+
+
+def _row(target: Target) -> str:
+    """The values for `_insert_into`, but the last one."""
+    columns = ", ".join(f"i.{ident(c)}" for c in target.columns)
+    return (
+        f"{columns}, i.line_no, i.row_hash, "
+        "%(partner)s, %(feed)s, %(delivery_id)s, %(contract_version)s, %(as_of)s, %(known_at)s"
+    )
