@@ -99,7 +99,7 @@ def _ways(table: pa.Table) -> Iterator[tuple[list[str], Callable[[str], Any]]]:
     yield ["race_cd"], constant("77")
     yield ["lang_cd"], constant("??")
     yield ["phone"], constant("none")
-    yield ["email"], constant("by mail")
+    yield ["race_cd"], constant("")
     yield ["enrolled_on"], constant("02/30/2020")
     yield ["enrolled_on"], constant("01/01/1950")
     yield ["member_id"], row_before

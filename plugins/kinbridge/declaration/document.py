@@ -12,8 +12,8 @@ import yaml
 Key = str | int
 Where = tuple[Key, ...]
 
-# The same loader in C where PyYAML was built with it: every task reads every contract.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# The loader in C, where PyYAML was built with it: every task reads every contract.
+_FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT = "tag:yaml.org,2002:str"
 
 
@@ -63,7 +63,7 @@ def read_document(path: Path) -> Document:
     Raises `DocumentError` (code KB-C01) with the line when it cannot be read.
     """
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        node = _compose(path.read_text(encoding="utf-8"))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError(Problem("KB-C01", path, line, f"not readable as YAML: {error.problem}")) from None
@@ -79,6 +79,15 @@ def read_document(path: Path) -> Document:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError(Problem("KB-C01", path, line, f"not readable as YAML: {error.problem}")) from None
     return Document(path, built, dict(_lines(node, ())))
+
+
+def _compose(text: str) -> yaml.Node | None:
+    """The tree of the text. What the loader in C refuses, PyYAML's own may take, and it words its refusals better."""
+    try:
+        tree: yaml.Node | None = yaml.compose(text, Loader=_FAST)
+    except yaml.YAMLError:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+    return tree
 
 
 def _lines(node: yaml.Node, where: Where) -> Iterator[tuple[Where, int]]:

@@ -86,6 +86,7 @@ def _balanced(dsn: Dsn) -> bool:
             AND (
                 a.source_rows IS DISTINCT FROM a.loaded + a.unchanged + a.quarantined + a.duplicate + a.undecided
                 OR (a.undecided > 0 AND d.state <> 'held')
+                OR a.delivery_id IS NULL
             )
         """,
     )
@@ -93,8 +94,15 @@ def _balanced(dsn: Dsn) -> bool:
 
 
 def _failed(runs: list[dict[str, Any]], questions: list[dict[str, Any]]) -> list[str]:
-    waiting = {q["task_instance"]["dag_run_id"] for q in questions}
-    return sorted({run["dag_id"] for run in runs if run["state"] != "success" and run["dag_run_id"] not in waiting})
+    instances = [question["task_instance"] for question in questions]
+    waiting = {(instance["dag_id"], instance["dag_run_id"]) for instance in instances}
+    return sorted(
+        {
+            run["dag_id"]
+            for run in runs
+            if run["state"] != "success" and (run["dag_id"], run["dag_run_id"]) not in waiting
+        }
+    )
 
 
 def _where(console: Console, stack: Stack, questions: list[dict[str, Any]]) -> None:

@@ -13,6 +13,8 @@ from kinbridge.warehouse.connection import Dsn, transaction
 
 ACTIVE = ("queued", "running")
 POLL_SECONDS = 2.0
+# Airflow takes seconds to begin what an asset triggers. After this long with nothing at work, nothing more will come.
+QUIET_SECONDS = 60.0
 
 
 @dataclass
@@ -28,14 +30,17 @@ class Watch:
     def until_done(self, feed_dags: set[str], timeout: float) -> list[dict[str, Any]]:
         """Wait until every feed has run, every delivery is settled or held, and all loads are integrated.
 
-        Returns the DAG runs. Raises `KinbridgeError` KB-S33 after `timeout` seconds.
+        Returns the DAG runs; also when a failure keeps some of that from ever coming true and Airflow is at rest.
+        Raises `KinbridgeError` KB-S33 after `timeout` seconds.
         """
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
+        began = at_work = time.monotonic()
+        while time.monotonic() < began + timeout:
             runs = self.api.runs()
             self._tell_runs(runs)
             self._tell_deliveries()
-            if self._done(runs, feed_dags):
+            if self._active(runs) or not feed_dags <= {run["dag_id"] for run in runs}:
+                at_work = time.monotonic()
+            elif self._integrated() or time.monotonic() > at_work + QUIET_SECONDS:
                 return runs
             time.sleep(POLL_SECONDS)
         raise KinbridgeError("KB-S33", minutes=int(timeout / 60))
@@ -68,13 +73,11 @@ class Watch:
             )
             return [(*row[:6], int(row[6] or 0)) for row in cursor.fetchall()]
 
-    def _done(self, runs: list[dict[str, Any]], feed_dags: set[str]) -> bool:
-        started = {run["dag_id"] for run in runs}
-        if not feed_dags <= started:
-            return False
-        waiting = {q["task_instance"]["dag_run_id"] for q in self.api.questions()}
-        active = [run for run in runs if run["state"] in ACTIVE and run["dag_run_id"] not in waiting]
-        return not active and self._integrated()
+    def _active(self, runs: list[dict[str, Any]]) -> bool:
+        """Whether anything is at work that does not wait for a person."""
+        instances = [question["task_instance"] for question in self.api.questions()]
+        waiting = {(instance["dag_id"], instance["dag_run_id"]) for instance in instances}
+        return any(run["state"] in ACTIVE and (run["dag_id"], run["dag_run_id"]) not in waiting for run in runs)
 
     def _integrated(self) -> bool:
         with transaction(self.dsn) as connection, connection.cursor() as cursor:

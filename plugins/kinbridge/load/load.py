@@ -143,16 +143,23 @@ def _set_refused(cursor: Any, delivery_id: int) -> None:
 
 
 def _touched(cursor: Any, plan: LoadPlan) -> tuple[int, int, int]:
-    """How many accepted lines changed the record, how many did not, and how many no statement of the transform took."""
+    """How many lines changed the record, how many did not, and how many accepted ones no statement took.
+
+    A line that the transform invented counts as well: then the account does not balance, and nothing is loaded.
+    """
     cursor.execute(
         f"""
         SELECT
             count(*) FILTER (WHERE t.changed),
             count(*) FILTER (WHERE NOT t.changed),
-            count(*) FILTER (WHERE t.changed IS NULL)
-        FROM {plan.landing.view} AS s
-        LEFT JOIN (SELECT line_no, bool_or(changed) AS changed FROM touched GROUP BY line_no) AS t USING (line_no)
-        WHERE NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = s.line_no)
+            count(*) FILTER (WHERE t.line_no IS NULL)
+        FROM (
+            SELECT line_no
+            FROM {plan.landing.view} AS a
+            WHERE NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = a.line_no)
+        ) AS accepted
+        FULL JOIN (SELECT line_no, bool_or(changed) AS changed FROM touched GROUP BY line_no) AS t
+            ON t.line_no = accepted.line_no
         """
     )
     loaded, unchanged, unmapped = cursor.fetchone()

@@ -25,8 +25,9 @@ def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: di
     The table `touched` (line_no, changed) gets every line of the rows.
 
     A current row's `as_of` is the latest day up to which a delivery has said it, so a delivery that says nothing new
-    moves it on, and an older one that arrives late cannot supersede what a newer one confirmed. Raises `KinbridgeError` KB-L02 when a key has two
-    different rows, KB-L03 when a row has no key.
+    moves it on, and an older one that arrives late cannot supersede what a newer one confirmed.
+
+    Raises `KinbridgeError` KB-L02 when a key has two different rows, KB-L03 when a row has no key.
     """
     cursor.execute(f"SELECT * FROM ({select}\n) AS q LIMIT 0")
     given = [column.name for column in cursor.description]

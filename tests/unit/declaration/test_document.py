@@ -33,6 +33,13 @@ def test_values_and_their_lines(path: Path) -> None:
     assert {where: document.line(*where) for where in lines} == lines
 
 
+def test_what_only_one_of_the_two_loaders_takes_is_read(path: Path) -> None:
+    path.write_text("a:\n  - {b: 1, c:}\n", encoding="utf-8")
+    document = read_document(path)
+    assert document.data == {"a": [{"b": 1, "c": None}]}
+    assert document.line("a", 0, "c") == 2
+
+
 def test_a_value_that_is_not_there_stands_where_its_holder_stands(path: Path) -> None:
     path.write_text(SOUND, encoding="utf-8")
     document = read_document(path)
