@@ -150,9 +150,10 @@ def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     project.cache_clear()
 
 
-def _collect(dsn: Dsn, server: Any) -> list[int]:
+def _collect(dsn: Dsn, server: Any, resume_since: datetime | None = None) -> list[int]:
     now = datetime.now(UTC)
-    return collect_feed(dsn, endpoint_of(server, "early_intervention"), feed_of(FEED), gate(dsn, FEED, now.date()), now)
+    endpoint, granted = endpoint_of(server, "early_intervention"), gate(dsn, FEED, now.date())
+    return collect_feed(dsn, endpoint, feed_of(FEED), granted, now, resume_since=resume_since)
 
 
 def _collected(dsn: Dsn, files: Path, folder: Path) -> int:
@@ -284,6 +285,30 @@ def test_killed_right_after_the_commit(workshop: Workshop) -> None:
     assert not place.landed.exists()
 
 
+def test_a_collect_killed_before_it_could_tell_is_taken_up_by_its_retry(
+    new_warehouse: Any, files: Path, state_folder: Path, tmp_path: Path
+) -> None:
+    """The file is in the ledger, but nobody was told of it: the retry works on it, another run leaves it alone."""
+    dsn = new_warehouse().pipeline
+    server = bundled_sftp.start(tmp_path / "sftp", ["early_intervention"])
+    began = datetime.now(UTC)
+    try:
+        drop(server, "early_intervention", sorted((files / "early_intervention").iterdir())[0])
+        found: list[int] = []
+
+        def step() -> None:
+            found.extend(_collect(dsn, server))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        assert workers.run(step) == -signal.SIGKILL
+        assert _collect(dsn, server) == []
+        [delivery] = _collect(dsn, server, resume_since=began)
+        assert stage_delivery(dsn, delivery, TODAY) > 0
+        assert _collect(dsn, server, resume_since=began) == []
+    finally:
+        bundled_sftp.stop(tmp_path / "sftp")
+
+
 @pytest.mark.parametrize("step", ["stage", "load"])
 def test_two_workers_at_once_do_it_once(workshop: Workshop, step: str) -> None:
     place = workshop.place(step)
@@ -356,6 +381,21 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mortal]:
         yield Mortal(folder)
     finally:
         bundled_postgres.stop(folder / "postgres")
+
+
+def test_postgres_comes_back_after_a_crash_that_needs_two_recoveries(mortal: Mortal) -> None:
+    """A dying session empties the file of its new unlogged table but does not remove it: Postgres 18 stumbles once."""
+    connection = connect(mortal.server.dsn())
+    other = connect(mortal.server.dsn())
+    with connection.cursor() as cursor, other.cursor() as writer:
+        cursor.execute("CREATE UNLOGGED TABLE half_made (line text)")
+        cursor.execute("INSERT INTO half_made SELECT 'x' FROM generate_series(1, 1000)")
+        # Somebody else's commit writes the log up to here, without the end of the first session's transaction.
+        writer.execute("CREATE TABLE made (line text)")
+        other.commit()
+    mortal.kill()
+    mortal.revive()
+    assert mortal.place(0).query("SELECT 1") == [(1,)]
 
 
 def _wait_for_copy(place: Place, worker: workers.Worker) -> None:

@@ -27,6 +27,7 @@ from kinbridge.warehouse.secret_file import write_private
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 USER = "admin"
 READY_SECONDS = 180.0
+ATTEMPTS = 3
 PREFERRED_PORTS = {"port": 8080, "worker_log_port": 8793, "trigger_log_port": 8794}
 
 
@@ -53,17 +54,15 @@ def start(folder: Path, metadata: Dsn, *, environment: dict[str, str] | None = N
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = _settings(folder)
-    running = all(_alive(folder, name) for name in COMPONENTS)
-    if not running:
-        stop(folder)
-        for name, preferred in PREFERRED_PORTS.items():
-            settings[name] = str(process.free_port(int(settings.get(name, preferred))))
-        write_private(folder / "settings.json", json.dumps(settings))
-    service = AirflowService(folder, int(settings["port"]), USER, settings["password"])
-    if not running:
+    if all(_alive(folder, name) for name in COMPONENTS):
+        return _service(folder, settings)
+    stop(folder)
+    _write_local_settings(folder)
+    for attempt in range(1, ATTEMPTS + 1):
+        _choose_ports(folder, settings)
         environ = {**environment_of(folder, settings, metadata), **(environment or {})}
-        _write_local_settings(folder)
-        _migrate(folder, environ)
+        if attempt == 1:
+            _migrate(folder, environ)
         for name in COMPONENTS:
             process.spawn(
                 [str(_airflow()), name],
@@ -73,8 +72,27 @@ def start(folder: Path, metadata: Dsn, *, environment: dict[str, str] | None = N
                 folder=home(),
                 environment=environ,
             )
-        _wait(service)
+        service = _service(folder, settings)
+        try:
+            _wait(service)
+            break
+        except KinbridgeError:
+            # Another program may have taken the port since we looked; then, and only then, try another one.
+            if attempt == ATTEMPTS or process.free_port(service.port) == service.port:
+                raise
+            stop(folder)
     return service
+
+
+def _service(folder: Path, settings: dict[str, str]) -> AirflowService:
+    return AirflowService(folder, int(settings["port"]), USER, settings["password"])
+
+
+def _choose_ports(folder: Path, settings: dict[str, str]) -> None:
+    """Free ports, those of the last time if they are; kept for the next time."""
+    for name, preferred in PREFERRED_PORTS.items():
+        settings[name] = str(process.free_port(int(settings.get(name, preferred))))
+    write_private(folder / "settings.json", json.dumps(settings))
 
 
 def stop(folder: Path) -> bool:
@@ -179,9 +197,12 @@ def _wait(service: AirflowService) -> None:
 
 
 def _answers(service: AirflowService) -> bool:
+    """Whether the API lets us in with our password; another Airflow on the port would not."""
+    body = json.dumps({"username": service.user, "password": service.password}).encode("ascii")
+    call = urllib.request.Request(f"{service.url}/auth/token", body, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(f"{service.url}/api/v2/version", timeout=5) as answer:
-            return int(answer.status) == HTTPStatus.OK
+        with urllib.request.urlopen(call, timeout=5) as answer:
+            return int(answer.status) == HTTPStatus.CREATED
     except OSError:
         return False
 

@@ -13,7 +13,7 @@ matters.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -65,8 +65,11 @@ def train(connection: duckdb.DuckDBPyConnection, model: Model, records: int, see
     with quiet_splink():
         api = DuckDBAPI(connection=connection)
         cleaned = api.register("cleaned")
-        sampled = _estimate_u(cleaned, settings, model, seed)
-        passes = list(_maximise(connection, sampled, model))
+        sampled = _estimate_u(cleaned, settings, model, seed).misc.save_model_to_json()
+        # A linker of its own for each pass: one that fails half-way stays without the comparisons it had put aside.
+        passes = list(
+            _maximise(connection, lambda: Linker(cleaned, sampled, log_level=None, validate_settings=False), model)
+        )
     drawn = min(model.limits["sample_pairs"], records * (records - 1) / 2)
     _fill_in(settings, sampled, passes, model, drawn)
     names = tuple(" + ".join(columns) for columns, _, _ in passes)
@@ -210,7 +213,7 @@ def _estimate_u(cleaned: Any, settings: dict[str, Any], model: Model, seed: int)
 
 
 def _maximise(
-    connection: duckdb.DuckDBPyConnection, linker: Linker, model: Model
+    connection: duckdb.DuckDBPyConnection, new_linker: Callable[[], Linker], model: Model
 ) -> Iterator[tuple[tuple[str, ...], dict[str, list[float]], float]]:
     """Each training pass that found matches: its columns, the m it learnt by comparison, and its matches."""
     for columns in model.training_passes:
@@ -225,13 +228,15 @@ def _maximise(
             continue
         most = model.limits["training_pairs"]
         try:
-            session = linker.training.estimate_parameters_using_expectation_maximisation(
+            session = new_linker().training.estimate_parameters_using_expectation_maximisation(
                 " AND ".join(f"l.{column} = r.{column}" for column in columns),
                 estimate_without_term_frequencies=True,
                 max_pairs=most if pairs > most else None,
                 record_sample_proportion=1.0,
             )
-        except EMTrainingException:
+        except (EMTrainingException, ValueError):
+            # Too few matches to learn from: an answer that none of them gives would get the probability 0, which Splink
+            # refuses with a ValueError. The other passes and the declared m stand.
             continue
         result = session.core_model_settings
         matches = result.probability_two_random_records_match * min(float(pairs), most)
@@ -247,7 +252,7 @@ def _maximise(
 
 def _fill_in(
     settings: dict[str, Any],
-    sampled: Linker,
+    sampled: dict[str, Any],
     passes: Sequence[tuple[tuple[str, ...], dict[str, list[float]], float]],
     model: Model,
     drawn: float,
@@ -260,7 +265,7 @@ def _fill_in(
             for level in entry["comparison_levels"]
             if not level.get("is_null_level")
         ]
-        for entry in sampled.misc.save_model_to_json()["comparisons"]
+        for entry in sampled["comparisons"]
     }
     most = {comparison.name: [level.most for level in comparison.levels] for comparison in model.comparisons}
     for comparison in settings["comparisons"]:

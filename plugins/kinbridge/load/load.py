@@ -85,6 +85,7 @@ def load(cursor: Any, plan: LoadPlan) -> Fates:
         statement.target: merge(cursor, plan.feed.id, target_of(statement.target), statement.sql, parameters)
         for statement in statements
     }
+    cursor.execute("ANALYZE touched")
     loaded, unchanged, unmapped = _touched(cursor, plan)
     if unmapped:
         _note_unmapped(cursor, plan)
