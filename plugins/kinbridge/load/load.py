@@ -85,7 +85,6 @@ def load(cursor: Any, plan: LoadPlan) -> Fates:
         statement.target: merge(cursor, plan.feed.id, target_of(statement.target), statement.sql, parameters)
         for statement in statements
     }
-    cursor.execute("ANALYZE touched")
     loaded, unchanged, unmapped = _touched(cursor, plan)
     if unmapped:
         _note_unmapped(cursor, plan)
@@ -151,16 +150,21 @@ def _touched(cursor: Any, plan: LoadPlan) -> tuple[int, int, int]:
     cursor.execute(
         f"""
         SELECT
-            count(*) FILTER (WHERE t.changed),
-            count(*) FILTER (WHERE NOT t.changed),
-            count(*) FILTER (WHERE t.line_no IS NULL)
+            count(*) FILTER (WHERE changed),
+            count(*) FILTER (WHERE NOT changed),
+            count(*) FILTER (WHERE changed IS NULL)
         FROM (
-            SELECT line_no
-            FROM {plan.landing.view} AS a
-            WHERE NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = a.line_no)
-        ) AS accepted
-        FULL JOIN (SELECT line_no, bool_or(changed) AS changed FROM touched GROUP BY line_no) AS t
-            ON t.line_no = accepted.line_no
+            SELECT line_no, bool_or(changed) AS changed
+            FROM (
+                SELECT line_no, changed
+                FROM touched
+                UNION ALL
+                SELECT line_no, NULL
+                FROM {plan.landing.view} AS a
+                WHERE NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = a.line_no)
+            ) AS said
+            GROUP BY line_no
+        ) AS lines
         """
     )
     loaded, unchanged, unmapped = cursor.fetchone()

@@ -95,26 +95,32 @@ class Landing:
         )
 
     def analyze(self) -> str:
-        """Tells the planner how many keys there are: without it, it sorts where it should hash."""
-        return f"ANALYZE {self.table} ({', '.join(['line_no', *self._keys()])})"
+        """Tells the planner how many keys and dates there are: without it, it sorts where it should hash."""
+        dates = [ident(c.name) for c in self._dates()]
+        return f"ANALYZE {self.table} ({', '.join(dict.fromkeys(['line_no', *self._keys(), *dates]))})"
 
     def create_rows(self, blank: Collection[str]) -> str:
         """Makes the table of trimmed text with a typed twin for each column that is not text, without the repeats.
 
         Only the columns named in `blank` are trimmed: in the others the reader saw no value with blanks around it, and
-        COPY made empty ones NULL.
+        COPY made empty ones NULL. A file has few different dates, so each is read once and then looked up.
         """
-        trimmed = [
-            f"NULLIF(btrim({ident(c.name)}, {WHITE_SPACE}), '') AS {ident(c.name)}"
-            if c.name in blank
-            else ident(c.name)
+        trimmed = {
+            c.name: f"NULLIF(btrim({ident(c.name)}, {WHITE_SPACE}), '')" if c.name in blank else ident(c.name)
             for c in self.columns
-        ]
-        # OFFSET 0 keeps the planner from trimming a value anew wherever its typed twin mentions it.
-        inner = f"SELECT {', '.join(['line_no', 'row_shape', *trimmed])} FROM {self.table} OFFSET 0"
+        }
+        inner = ", ".join(["line_no", "row_shape", *(f"{text} AS {ident(name)}" for name, text in trimmed.items())])
         outer = ", ".join(["t.line_no", "t.row_shape", *self._typed()])
+        read = "".join(
+            f" LEFT JOIN (SELECT text, {typed_expression(c, 'text')} AS typed "
+            f"FROM (SELECT DISTINCT {trimmed[c.name]} AS text FROM {self.table}) AS d) AS {ident(typed_name(c))} "
+            f"ON {ident(typed_name(c))}.text = t.{ident(c.name)}"
+            for c in self._dates()
+        )
+        # OFFSET 0 keeps the planner from trimming a value anew wherever its typed twin mentions it.
         return (
-            f"CREATE UNLOGGED TABLE {self.rows} AS SELECT {outer} FROM ({inner}) AS t "
+            f"CREATE UNLOGGED TABLE {self.rows} AS SELECT {outer} FROM "
+            f"(SELECT {inner} FROM {self.table} OFFSET 0) AS t{read} "
             f"WHERE NOT EXISTS (SELECT FROM {self.repeat} AS r WHERE r.line_no = t.line_no); "
             f"ANALYZE {self.rows}"
         )
@@ -129,12 +135,18 @@ class Landing:
         names = {c.name for c in self.columns}
         return [ident(k) for k in self.feed.key if k in names]
 
+    def _dates(self) -> list[Column]:
+        return [c for c in self.columns if c.logical_type == "date"]
+
     def _typed(self) -> Iterable[str]:
         for column in self.columns:
             text = f"t.{ident(column.name)}"
+            twin = ident(typed_name(column))
             yield text
-            if typed_name(column) != column.name:
-                yield f"{typed_expression(column, text)} AS {ident(typed_name(column))}"
+            if column.logical_type == "date":
+                yield f"{twin}.typed AS {twin}"
+            elif column.logical_type != "string":
+                yield f"{typed_expression(column, text)} AS {twin}"
 
     def _references(self) -> Iterable[str]:
         names = {c.name for c in self.columns}

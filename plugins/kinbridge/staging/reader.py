@@ -26,7 +26,7 @@ CHUNK_ROWS = 20_000
 FIELD_LIMIT = 1_000_000
 # The first bytes, with the header, and then so many at once; a record longer than the last figure is irregular.
 FIRST_BYTES = 64 * 1024
-CHUNK_BYTES = 1024 * 1024
+CHUNK_BYTES = 256 * 1024
 RECORD_BYTES = 4 * 1024 * 1024
 BLANKS = " \t\r\n"
 # Encodings in which a byte below 128 is that ASCII character wherever it stands.
