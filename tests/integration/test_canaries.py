@@ -367,7 +367,7 @@ def test_every_step_fails_says_why_and_goes_on_when_mended(aviary: Aviary) -> No
 
     stack.api.unpause("integrate")
     with leaky_tables(stack, "identity"):
-        integrate = {"integrate": stack.wait(lambda: _run_of(stack, "integrate"), "integrate begins")}
+        integrate = stack.trigger(["integrate"])
         fails("link", integrate, "link", {"KB-S26"})
     with leaky_tables(stack, "integrated"):
         stack.clear_failed(integrate)
@@ -396,10 +396,6 @@ def _approve(stack: AirflowStack) -> None:
 def _asked_again(stack: AirflowStack, runs: dict[str, str]) -> bool:
     tries = {t["dag_id"]: t["try_number"] for t in stack.api.task_instances() if t["task_id"] == "delivery.hold"}
     return len(stack.api.questions()) == len(runs) and all(tries[dag_id] >= 2 for dag_id in runs)
-
-
-def _run_of(stack: AirflowStack, dag_id: str) -> str | None:
-    return next((run["dag_run_id"] for run in stack.api.runs() if run["dag_id"] == dag_id), None)
 
 
 @pytest.mark.airflow
