@@ -1,7 +1,7 @@
 """The demo's data through the whole system, held against the simulator's truth.
 
-Same families, seed and months as `make demo`; real Postgres, SFTP server, Great Expectations and Splink. Airflow is the only
-part that is left out here: the steps are the same functions, called in the DAGs' order.
+Same families, seed and months as `make demo`; real Postgres, SFTP server, Great Expectations and Splink. Airflow alone
+is left out here: the steps are the same functions, called in the order of the DAGs.
 """
 
 from __future__ import annotations
@@ -173,7 +173,9 @@ def _true_counts(world: World, unit: str) -> pd.Series:
         "program": single,
         "total": total.to_frame().assign(program=TOTAL).set_index("program", append=True)[unit],
     }
-    frames = [s.rename_axis(["month", "programs"]).rename("n").reset_index().assign(grouping=g) for g, s in parts.items()]
+    frames = [
+        s.rename_axis(["month", "programs"]).rename("n").reset_index().assign(grouping=g) for g, s in parts.items()
+    ]
     return pd.concat(frames).set_index(["month", "grouping", "programs"]).n
 
 
