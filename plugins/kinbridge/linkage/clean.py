@@ -10,72 +10,13 @@ from __future__ import annotations
 import csv
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
+from kinbridge.linkage.columns import INPUT_COLUMNS
+from kinbridge.linkage.model import Model
 from kinbridge.settings import include_folders
-
-if TYPE_CHECKING:
-    from kinbridge.linkage.model import Model
-
-INPUT_COLUMNS = (
-    "source",
-    "source_person_id",
-    "first_name",
-    "middle_name",
-    "last_name",
-    "name_suffix",
-    "birth_date",
-    "sex",
-    "ssn",
-    "email",
-    "phone",
-    "address_line",
-    "city",
-    "postal_code",
-    "family_key",
-)
-CLEANED_COLUMNS = frozenset(
-    {
-        "record",
-        "source",
-        "source_person_id",
-        "first_name",
-        "first_initial",
-        "first_forms",
-        "first_root",
-        "first_sound",
-        "middle_name",
-        "middle_initial",
-        "last_name",
-        "last_parts",
-        "last_sound",
-        "both_names",
-        "generation",
-        "birth_date",
-        "birth_digits",
-        "birth_year",
-        "birth_month",
-        "birth_day",
-        "birth_key",
-        "sex",
-        "ssn",
-        "ssn_end",
-        "email",
-        "email_name",
-        "phone",
-        "house_number",
-        "street",
-        "address",
-        "city",
-        "postal_code",
-        "family",
-        "kin",
-        "self",
-    }
-)
 
 
 def clean(connection: duckdb.DuckDBPyConnection, records: pa.Table | duckdb.DuckDBPyRelation, model: Model) -> int:

@@ -1,5 +1,5 @@
 -- Names, dates, numbers and addresses made comparable, beside the originals and never over them.
--- sources: source_record (columns of clean.INPUT_COLUMNS, all text but birth_date), placeholder (element, value),
+-- sources: source_record (columns of columns.INPUT_COLUMNS, all text but birth_date), placeholder (element, value),
 --          nickname (nickname, name), street_word (word, short); variable shared_at_most
 
 -- Letters only, in capitals, without accents; the digits that optical readers take for letters are turned back.

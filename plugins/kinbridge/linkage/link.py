@@ -1,6 +1,6 @@
 """Links between source records, and the people that they make.
 
-Input: records of one or more sources (`clean.INPUT_COLUMNS`) and a declared model; output: edges and clusters.
+Input: records of one or more sources (`columns.INPUT_COLUMNS`) and a declared model; output: edges and clusters.
 Nothing is merged: a link is an edge between two records with its probability and the rule that brought them together.
 All work is done in a DuckDB of its own, in memory; nothing is written to disk, and no value of a record is logged.
 """
@@ -57,7 +57,7 @@ class Linkage:
 def link(records: pa.Table | duckdb.DuckDBPyRelation, model: Model, *, seed: int = 1) -> Linkage:
     """Link `records`; the same records (in any order), model and seed give the same result.
 
-    `records` has the columns `source` and `source_person_id`, together unique, and any of `clean.INPUT_COLUMNS`.
+    `records` has the columns `source` and `source_person_id`, together unique, and any of `columns.INPUT_COLUMNS`.
     """
     with duckdb.connect(":memory:") as connection:
         # Without a folder for temporary files DuckDB cannot spill personal data to disk.

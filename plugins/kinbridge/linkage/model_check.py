@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 from kinbridge.declaration.document import Document, DocumentError, Problem, read_document
-from kinbridge.linkage.clean import CLEANED_COLUMNS, INPUT_COLUMNS
+from kinbridge.linkage.columns import CLEANED_COLUMNS, INPUT_COLUMNS
 from kinbridge.settings import include_folders
 
 DUPLICATES = ("none", "rare", "common")

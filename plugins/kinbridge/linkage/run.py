@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
-from kinbridge.linkage.clean import INPUT_COLUMNS
+from kinbridge.linkage.columns import INPUT_COLUMNS
 from kinbridge.linkage.habits import with_partner_habits
 from kinbridge.linkage.link import Linkage, link
 from kinbridge.linkage.model import Model
@@ -139,7 +139,7 @@ def link_people(linkage_dsn: Dsn, model: Model) -> RunSummary:
 
 
 def current_persons(cursor: Any) -> pa.Table:
-    """The persons that are current in `record`, with `clean.INPUT_COLUMNS`: one row per partner and source person."""
+    """The persons that are current in `record`, with `columns.INPUT_COLUMNS`: one row per partner and source person."""
     latest = ",\n        ".join(_LATEST.format(name=name) for name in _PERSON_COLUMNS)
     types = [(name, pa.date32() if name == "birth_date" else pa.string()) for name in INPUT_COLUMNS]
     return _copy_out(cursor, _PERSONS.format(latest=latest), pa.schema(types))

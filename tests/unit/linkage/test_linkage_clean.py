@@ -9,7 +9,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from kinbridge.linkage.clean import CLEANED_COLUMNS, clean
+from kinbridge.linkage.clean import clean
+from kinbridge.linkage.columns import CLEANED_COLUMNS
 from kinbridge.linkage.model import read_model
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from kinbridge.linkage.clean import INPUT_COLUMNS
+from kinbridge.linkage.columns import INPUT_COLUMNS
 from kinbridge.linkage.link import Linkage, link
 from kinbridge.linkage.model import read_model
 
