@@ -1,14 +1,16 @@
 """Merges what a transform says into one table of `record`, and notes the fate of each line in the table `touched`.
 
 `record` keeps history: a row is current while `known_to` is NULL; a changed row closes the old one and adds a new one.
-Everything happens in temporary tables of the caller's transaction, set-based; the steps that a file does not need
-(rows that share a key, rows that the record already has) cost it one look.
+Everything is set-based and happens in the caller's transaction. A feed's first file goes straight into the table; where
+rows share a key, or the record already has some of them, a temporary table stands between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+
+import psycopg2
 
 from kinbridge.contract.sql import ident
 from kinbridge.errors import KinbridgeError
@@ -32,20 +34,25 @@ def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: di
     Raises `KinbridgeError` KB-L02 when a key has two different rows, KB-L03 when a row has no key.
     """
     cursor.execute(f"SELECT * FROM ({select}\n) AS q LIMIT 0")
-    given = [column.name for column in cursor.description]
-    cursor.execute(create_incoming(target, select, given))
+    rows = _rows(target, select, [column.name for column in cursor.description])
+    cursor.execute(f"SELECT EXISTS (SELECT FROM {target.table} WHERE feed = %(feed)s AND known_to IS NULL)", parameters)
+    known = bool(cursor.fetchone()[0])
+    at_once = None if known else _insert_at_once(cursor, target, rows, parameters)
+    if at_once is not None:
+        return at_once
+    # What the transform says, and below only the first row of each key.
+    cursor.execute(f"CREATE TEMP TABLE incoming ON COMMIT DROP AS {rows}")
     key = ", ".join(ident(c) for c in target.key)
     cursor.execute(f"ANALYZE incoming (line_no, {key})")
     _refuse_rows_without_key(cursor, feed_id, target)
     _set_repeats_aside(cursor, feed_id, target, key)
-    cursor.execute(f"SELECT EXISTS (SELECT FROM {target.table} WHERE feed = %(feed)s AND known_to IS NULL)", parameters)
-    inserted = (_update if cursor.fetchone()[0] else _insert)(cursor, target, parameters)
+    inserted = _update(cursor, target, parameters)
     cursor.execute("DROP TABLE incoming")
     return inserted
 
 
-def create_incoming(target: Target, select: str, given: Iterable[str]) -> str:
-    """`incoming`: what the transform says, columns in the target's order, with a hash of the whole."""
+def _rows(target: Target, select: str, given: Iterable[str]) -> str:
+    """The query for what the transform says: line, columns in the target's order, a hash of the whole."""
     present = set(given)
     typed = ", ".join(
         f"{f'q.{ident(name)}' if name in present else 'NULL'}::{kind} AS {ident(name)}"
@@ -53,7 +60,7 @@ def create_incoming(target: Target, select: str, given: Iterable[str]) -> str:
     )
     everything = ", ".join(ident(name) for name in target.columns)
     return (
-        f"CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT line_no, {everything}, {_hash(target)} AS row_hash "
+        f"SELECT line_no, {everything}, {_hash(target)} AS row_hash "
         f"FROM (SELECT q.line_no::bigint AS line_no, {typed} FROM ({select}\n) AS q) AS typed"
     )
 
@@ -132,11 +139,34 @@ def _set_repeats_aside(cursor: Any, feed_id: str, target: Target, key: str) -> N
     cursor.execute("DROP TABLE crowd")
 
 
-def _insert(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
-    """The record knows nothing of the feed yet: everything is new."""
-    cursor.execute(f"{_insert_into(target)} SELECT {_row(target)}, NULL FROM incoming AS i", parameters)
+def _insert_at_once(cursor: Any, target: Target, rows: str, parameters: dict[str, Any]) -> int | None:
+    """Insert everything in one go, for a feed that the record does not know yet.
+
+    None, and nothing done, when the table's own constraints refuse a row (no key, a key twice, a value that must be
+    there): the careful way then finds out which.
+    """
+    cursor.execute("SAVEPOINT at_once")
+    try:
+        # A transform may hold the percent signs that stand for parameters here.
+        cursor.execute(
+            f"""
+            WITH written AS (
+                {_insert_into(target)}
+                SELECT {_row(target)}, NULL
+                FROM ({rows.replace("%", "%%")}) AS i
+                RETURNING line_no
+            )
+            INSERT INTO touched (line_no, changed)
+            SELECT line_no, true
+            FROM written
+            """,
+            parameters,
+        )
+    except psycopg2.IntegrityError:
+        cursor.execute("ROLLBACK TO SAVEPOINT at_once")
+        return None
     inserted = int(cursor.rowcount)
-    cursor.execute("INSERT INTO touched (line_no, changed) SELECT line_no, true FROM incoming")
+    cursor.execute("RELEASE SAVEPOINT at_once")
     return inserted
 
 

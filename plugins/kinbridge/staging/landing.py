@@ -122,7 +122,7 @@ class Landing:
             f"CREATE UNLOGGED TABLE {self.rows} AS SELECT {outer} FROM "
             f"(SELECT {inner} FROM {self.table} OFFSET 0) AS t{read} "
             f"WHERE NOT EXISTS (SELECT FROM {self.repeat} AS r WHERE r.line_no = t.line_no); "
-            f"ANALYZE {self.rows}"
+            f"ANALYZE {self.rows} ({', '.join(['line_no', *self._keys()])})"
         )
 
     def create_view(self) -> str:

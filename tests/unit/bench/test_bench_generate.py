@@ -1,0 +1,60 @@
+"""The benchmark's file and its declarations: what they say they are."""
+
+from __future__ import annotations
+
+import csv
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from kinbridge.bench.generate import generate
+from kinbridge.bench.intake import FEED, Intake
+from kinbridge.check.declarations import check
+from kinbridge.check.suites import compile_suites
+from kinbridge.contract.model import Feed
+from kinbridge.contract.odcs import read_feed
+from kinbridge.contract.rules import rules
+
+SITE = Path(str(resources.files("kinbridge.bench"))) / "site"
+
+
+@pytest.fixture(scope="module")
+def feed() -> Feed:
+    return read_feed(SITE / "partners" / FEED.replace("/", "/feeds/") / "contract.odcs.yaml")
+
+
+def test_the_feed_has_twelve_columns_and_twenty_rules_for_rows(feed: Feed) -> None:
+    assert len(feed.columns) == 12
+    assert sum(rule.scope == "row" for rule in rules(feed, feed.columns)) == 20
+
+
+def test_its_declarations_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KINBRIDGE_INCLUDE", str(SITE))
+    monkeypatch.setenv("KINBRIDGE_GX", str(tmp_path))
+    compile_suites()
+    assert check() == []
+
+
+def test_the_same_seed_gives_the_same_rows_and_one_in_a_hundred_is_spoilt(tmp_path: Path, feed: Feed) -> None:
+    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
+        generate(tmp_path / name, 20_000, seed)
+    first, again, other = ((tmp_path / name).read_bytes() for name in "abc")
+    assert first == again != other
+    header, *rows = list(csv.reader(first.decode().splitlines()))
+    assert header == [column.header for column in feed.columns]
+    assert len(rows) == 20_000
+    # Ten of the fifteen ways to spoil a row show in its own text.
+    marks = {"20011399", "19000101", "X", "999-99-9999", "123-45", "77", "??", "none", "02/30/2020", "01/01/1950"}
+    spoilt = sum(bool(marks & set(row)) for row in rows)
+    assert 0.8 < spoilt / (20_000 * 0.01 * 10 / 15) < 1.25
+    repeats = len(rows) - len({tuple(row) for row in rows})
+    assert repeats > 0
+
+
+def test_the_table_for_a_person_shows_every_stage() -> None:
+    stages = {"collect": 1.0, "stage": 2.0, "validate": 3.0, "load": 4.0, "receipt": 0.5}
+    account = {"loaded": 97, "quarantined": 2, "duplicate": 1}
+    table = Intake(100, 0.5, stages, 10.5, 21.0, 250.0, account).to_table()
+    for text in (*stages, "bare COPY", "21.0", "250 MiB", "97 loaded, 2 quarantined, 1 duplicate"):
+        assert text in table
