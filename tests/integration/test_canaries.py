@@ -332,7 +332,7 @@ def test_every_step_fails_says_why_and_goes_on_when_mended(aviary: Aviary) -> No
         assert set(stack.ended(runs).values()) == {"failed"}, what
         said = {dag: stack.task_log(dag, run, task) for dag, run in runs.items()}
         for dag, log in said.items():
-            assert any(code in log for code in codes), (what, dag, log[-1500:])
+            assert any(code in log for code in codes), (what, dag, stack.task_states(dag, runs[dag]), log[-1500:])
         aviary.failed[what] = said
 
     with ExitStack() as faults:
