@@ -330,6 +330,11 @@ def test_every_step_fails_says_why_and_goes_on_when_mended(aviary: Aviary) -> No
 
     def fails(what: str, runs: dict[str, str], task: str, codes: set[str]) -> None:
         assert set(stack.ended(runs).values()) == {"failed"}, what
+        # On a busy machine Airflow itself may lose a task before it begins; that is not what is tried here.
+        lost = {dag: run for dag, run in runs.items() if not stack.task_log(dag, run, task)}
+        if lost:
+            stack.clear_failed(lost)
+            assert set(stack.ended(lost).values()) == {"failed"}, (what, lost)
         said = {dag: stack.task_log(dag, run, task) for dag, run in runs.items()}
         for dag, log in said.items():
             assert any(code in log for code in codes), (what, dag, stack.task_states(dag, runs[dag]), log[-1500:])
@@ -423,7 +428,15 @@ def test_every_rule_was_broken_by_a_canary(aviary: Aviary) -> None:
     assert loaded > 100
 
 
-def sinks(aviary: Aviary) -> Iterator[tuple[str, Callable[[], Iterator[tuple[str, bytes]]]]]:
+# Where, and what is written there: a file's content is read when it is searched.
+Entry = tuple[str, bytes | Path]
+
+
+def _content(data: bytes | Path) -> bytes:
+    return data if isinstance(data, bytes) else data.read_bytes()
+
+
+def sinks(aviary: Aviary) -> Iterator[tuple[str, Callable[[], Iterator[Entry]]]]:
     """Each place that must be free of canaries: its name, and what to read there."""
     stack = aviary.stack
     state = stack.state
@@ -445,14 +458,14 @@ def _arguments(aviary: Aviary) -> list[bytes]:
     return sorted(aviary.arguments.seen)
 
 
-def _files(place: Path) -> Iterator[tuple[str, bytes]]:
+def _files(place: Path) -> Iterator[Entry]:
     for path in [place] if place.is_file() else sorted(place.rglob("*")):
         yield f"{path} (its name)", str(path).encode()
         if path.is_file() and not path.is_symlink():
-            yield str(path), path.read_bytes()
+            yield str(path), path
 
 
-def _strays(state: Path) -> Iterator[tuple[str, bytes]]:
+def _strays(state: Path) -> Iterator[Entry]:
     """Whatever lies below the state folder, temporary files among it, but for the warehouse and the inboxes."""
     for entry in _files(state):
         parts = Path(entry[0].removesuffix(" (its name)")).relative_to(state).parts
@@ -461,7 +474,7 @@ def _strays(state: Path) -> Iterator[tuple[str, bytes]]:
         yield entry
 
 
-def _tables(dsn: Dsn) -> Iterator[tuple[str, bytes]]:
+def _tables(dsn: Dsn) -> Iterator[Entry]:
     """Every row of every table of a database as text; what is binary also as it is."""
     connection = connect(dsn)
     try:
@@ -481,7 +494,9 @@ def _tables(dsn: Dsn) -> Iterator[tuple[str, bytes]]:
 def leaks(aviary: Aviary, name: str) -> list[str]:
     scanner = aviary.scanner
     read = dict(sinks(aviary))[name]
-    return sorted({f"{place}: {', '.join(sorted(forms))}" for place, data in read() if (forms := scanner.forms(data))})
+    return sorted(
+        {f"{place}: {', '.join(sorted(forms))}" for place, data in read() if (forms := scanner.forms(_content(data)))}
+    )
 
 
 SINKS = (
@@ -510,7 +525,7 @@ def test_no_canary_is_found(aviary: Aviary, sink: str) -> None:
         "build",
         "publish",
     }
-    amount = sum(len(data) for _, data in dict(sinks(aviary))[sink]())
+    amount = sum(len(_content(data)) for _, data in dict(sinks(aviary))[sink]())
     assert amount > 0, "nothing was read"
     assert leaks(aviary, sink) == []
 
@@ -522,7 +537,8 @@ def test_no_password_is_found(aviary: Aviary) -> None:
     allowed = {str(aviary.stack.state / "roles" / "roles.json")}
     for sink in SINKS:
         for place, data in dict(sinks(aviary))[sink]():
-            assert place in allowed or not any(password in data for password in passwords), place
+            content = _content(data)
+            assert place in allowed or not any(password in content for password in passwords), place
 
 
 @pytest.mark.airflow
@@ -550,7 +566,7 @@ def test_a_planted_leak_is_found_in_every_place(aviary: Aviary) -> None:
             path.write_bytes(data)
             read = [content for place, content in dict(sinks(aviary))[sink]() if place == str(path)]
             assert len(read) == 1, sink
-            assert scanner.forms(read[0]), (sink, form)
+            assert scanner.forms(_content(read[0])), (sink, form)
         assert [leak for leak in leaks(aviary, sink) if leak.startswith(str(path))], sink
         path.unlink()
     for sink, log in (
