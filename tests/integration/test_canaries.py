@@ -589,6 +589,7 @@ def test_a_planted_leak_is_found_in_every_place(aviary: Aviary) -> None:
 
 
 def _plant_in_metadata(aviary: Aviary, value: str) -> None:
+    scanner = aviary.scanner
     connection = connect(aviary.stack.stack.dsns["airflow"])
     planted = (
         ("UPDATE task_instance SET hostname = %s", value),
@@ -603,8 +604,7 @@ def _plant_in_metadata(aviary: Aviary, value: str) -> None:
             with connection.cursor() as cursor:
                 cursor.execute(statement, (parameter,))
                 assert cursor.rowcount > 0, statement
-                cursor.execute("SELECT 1")
-            found = [t for t, data in _rows(connection) if aviary.scanner.forms(data)]
+            found = [table for table, data in _rows(connection) if scanner.forms(data)]
             assert found, statement
             connection.rollback()
     finally:
