@@ -322,69 +322,111 @@ def closed_outboxes(stack: AirflowStack) -> Iterator[None]:
             place.with_name("away").rename(place)
 
 
+@dataclass
+class Steps:
+    """Brings runs to where a step's fault, or its mending, must bring them.
+
+    On a busy machine Airflow itself may lose a task: it fails without having said anything of ours. That is not what is
+    tried here, and is cleared (and approved once more) some times; a fault of ours comes again each time, and counts.
+    """
+
+    aviary: Aviary
+    tries: int = 4
+
+    def fail(self, what: str, runs: dict[str, str], task: str, codes: set[str]) -> None:
+        """Each run has failed in `task`, for a reason that the catalogue knows; then `what` counts as provoked."""
+        stack = self.aviary.stack
+
+        def said(dag: str) -> bool:
+            return any(code in stack.last_log(dag, runs[dag], task) for code in codes)
+
+        self._bring(what, runs, lambda dag, state: state == "failed" and said(dag))
+        self.aviary.failed[what] = {dag: stack.task_log(dag, run, task) for dag, run in runs.items()}
+
+    def reach(self, state: str, runs: dict[str, str]) -> None:
+        """Each run stands so: `success`, or `held` by a question."""
+        self._bring(state, runs, lambda _, found: found == state, approve=state != "held")
+
+    def approve(self) -> None:
+        """The questions that are open are answered."""
+        stack = self.aviary.stack
+        for question in stack.api.questions():
+            stack.answer(question, APPROVE, "They are told to send it again.")
+
+    def _bring(
+        self, what: str, runs: dict[str, str], right: Callable[[str, str], bool], *, approve: bool = True
+    ) -> None:
+        stack = self.aviary.stack
+        for attempt in range(self.tries):
+            found = stack.ended(runs)
+            wrong = {dag: runs[dag] for dag, state in found.items() if not right(dag, state)}
+            if not wrong:
+                return
+            failed = {dag: run for dag, run in wrong.items() if found[dag] == "failed"}
+            ours = {dag: log for dag, run in failed.items() if "KB-" in (log := stack.log_of_failure(dag, run))}
+            assert not ours and attempt < self.tries - 1 and (approve or failed == wrong), (
+                what,
+                {
+                    dag: (found[dag], stack.task_states(dag, run), ours.get(dag, "")[-1500:])
+                    for dag, run in wrong.items()
+                },
+            )
+            stack.clear_failed(failed)
+            if approve:
+                self.approve()
+
+
 @pytest.mark.airflow
 def test_every_step_fails_says_why_and_goes_on_when_mended(aviary: Aviary) -> None:
     """Collect, stage, validate, hold, load, receipt, link, build, publish: each one fails and is then cleared."""
-    stack = aviary.stack
+    stack, steps = aviary.stack, Steps(aviary)
     dags = [receive(feed) for feed in feeds()]
-
-    def fails(what: str, runs: dict[str, str], task: str, codes: set[str]) -> None:
-        assert set(stack.ended(runs).values()) == {"failed"}, what
-        # On a busy machine Airflow itself may lose a task before it begins; that is not what is tried here.
-        lost = {dag: run for dag, run in runs.items() if not stack.task_log(dag, run, task)}
-        if lost:
-            stack.clear_failed(lost)
-            assert set(stack.ended(lost).values()) == {"failed"}, (what, lost)
-        said = {dag: stack.task_log(dag, run, task) for dag, run in runs.items()}
-        for dag, log in said.items():
-            assert any(code in log for code in codes), (what, dag, stack.task_states(dag, runs[dag]), log[-1500:])
-        aviary.failed[what] = said
 
     with ExitStack() as faults:
         for partner in ("medicaid", "snap"):
             faults.enter_context(another_host_key(stack, partner))
         for partner in ("home_visiting", "early_intervention"):
             faults.enter_context(cut_connection(stack, partner))
-        fails("collect", stack.trigger(dags), "collect", {"KB-D02", "KB-D04", "KB-D06"})
+        steps.fail("collect", stack.trigger(dags), "collect", {"KB-D02", "KB-D04", "KB-D06"})
     with leaky_copy(stack):
         runs = stack.trigger(dags)
-        fails("stage", runs, "delivery.stage", {"KB-S22"})
+        steps.fail("stage", runs, "delivery.stage", {"KB-S22"})
     with closed_landing(stack):
         stack.clear_failed(runs)
-        fails("stage, not allowed", runs, "delivery.stage", {"KB-S25"})
+        steps.fail("stage, not allowed", runs, "delivery.stage", {"KB-S25"})
     with leaky_suites(stack):
         stack.clear_failed(runs)
-        fails("validate", runs, "delivery.validate", {"KB-F91", "KB-F92"})
+        steps.fail("validate", runs, "delivery.validate", {"KB-F91", "KB-F92"})
     stack.clear_failed(runs)
-    assert set(stack.ended(runs).values()) == {"held"}
+    steps.reach("held", runs)
     with closed_decisions(stack):
-        _approve(stack)
-        fails("hold", runs, "delivery.hold", {"KB-S25"})
+        steps.approve()
+        steps.fail("hold", runs, "delivery.hold", {"KB-S25"})
     # The answer could not be kept, so the question is asked again.
     stack.clear_failed(runs)
-    assert set(stack.ended(runs).values()) == {"held"}
+    steps.reach("held", runs)
     with leaky_tables(stack, "record", constraint=("person", "first_name")):
-        _approve(stack)
-        fails("load", runs, "delivery.load", {"KB-S22", "KB-S26"})
+        steps.approve()
+        steps.fail("load", runs, "delivery.load", {"KB-S22", "KB-S26"})
     with closed_outboxes(stack):
         stack.clear_failed(runs)
-        fails("receipt", runs, "delivery.receipt", {"KB-D05", "KB-D16"})
+        steps.fail("receipt", runs, "delivery.receipt", {"KB-D05", "KB-D16"})
     stack.clear_failed(runs)
-    assert set(stack.ended(runs).values()) == {"success"}
+    steps.reach("success", runs)
     assert unbalanced(stack.superuser) == []
 
     stack.api.unpause("integrate")
     with leaky_tables(stack, "identity"):
         integrate = stack.trigger(["integrate"])
-        fails("link", integrate, "link", {"KB-S26"})
+        steps.fail("link", integrate, "link", {"KB-S26"})
     with leaky_tables(stack, "integrated"):
         stack.clear_failed(integrate)
-        fails("build", integrate, "build", {"KB-S26"})
+        steps.fail("build", integrate, "build", {"KB-S26"})
     with leaky_tables(stack, "mart"):
         stack.clear_failed(integrate)
-        fails("publish", integrate, "publish", {"KB-S26"})
+        steps.fail("publish", integrate, "publish", {"KB-S26"})
     stack.clear_failed(integrate)
-    assert stack.ended(integrate) == {"integrate": "success"}
+    steps.reach("success", integrate)
 
 
 @contextmanager
@@ -394,11 +436,6 @@ def closed_decisions(stack: AirflowStack) -> Iterator[None]:
         yield
     finally:
         stack.query("GRANT INSERT ON ledger.decision TO kb_pipeline")
-
-
-def _approve(stack: AirflowStack) -> None:
-    for question in stack.wait(lambda: q if len(q := stack.api.questions()) == len(feeds()) else None, "all questions"):
-        stack.api.answer(question, APPROVE, "They are told to send it again.")
 
 
 @pytest.mark.airflow

@@ -122,6 +122,33 @@ class AirflowStack:
         folder = self.state / "airflow" / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
         return "".join(path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.log")))
 
+    def last_log(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
+        """A task's latest try as Airflow wrote it; of mapped tasks all of them. Nothing when it never began."""
+        folder = self.state / "airflow" / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+        tries = {
+            t["map_index"]: t["try_number"] for t in self.api.task_instances(dag_id, run_id) if t["task_id"] == task_id
+        }
+        paths = [
+            (folder / f"map_index={index}" if index >= 0 else folder) / f"attempt={number}.log"
+            for index, number in tries.items()
+            if map_index in (-1, index)
+        ]
+        return "".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
+
+    def log_of_failure(self, dag_id: str, run_id: str) -> str:
+        """What the failed tasks of a run said in their latest try."""
+        failed = [t for t in self.api.task_instances(dag_id, run_id) if t["state"] == "failed"]
+        return "".join(self.last_log(dag_id, run_id, t["task_id"], t["map_index"]) for t in failed)
+
+    def answer(self, question: dict[str, Any], choice: str, reason: str) -> None:
+        """Answer a question as a person does: not in the very second in which it was asked.
+
+        Airflow's scheduler takes the end of the task that asked for the end of the one that goes on, when that one is
+        queued before the worker's report has come in; it then fails the task.
+        """
+        time.sleep(2.5)
+        self.api.answer(question, choice, reason)
+
     def sftp_log(self) -> str:
         return (self.state / "sftp" / "sftp.log").read_text(encoding="utf-8")
 

@@ -129,6 +129,8 @@ def environment_of(folder: Path, settings: dict[str, str], metadata: Dsn) -> dic
         "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": settings["worker_log_port"],
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": settings["trigger_log_port"],
+        # A supervisor that misses the end of its task looks again only after this many seconds, and keeps the slot.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "GX_ANALYTICS_ENABLED": "false",
