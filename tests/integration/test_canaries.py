@@ -364,13 +364,12 @@ class Steps:
                 return
             failed = {dag: run for dag, run in wrong.items() if found[dag] == "failed"}
             ours = {dag: log for dag, run in failed.items() if "KB-" in (log := stack.log_of_failure(dag, run))}
-            assert not ours and attempt < self.tries - 1 and (approve or failed == wrong), (
-                what,
-                {
-                    dag: (found[dag], stack.task_states(dag, run), ours.get(dag, "")[-1500:])
-                    for dag, run in wrong.items()
-                },
-            )
+            tried = {
+                dag: (found[dag], stack.task_states(dag, run), ours.get(dag, "")[-1500:]) for dag, run in wrong.items()
+            }
+            assert not ours, (what, tried)
+            assert attempt < self.tries - 1, (what, tried)
+            assert approve or failed == wrong, (what, tried)
             stack.clear_failed(failed)
             if approve:
                 self.approve()
