@@ -25,10 +25,15 @@ def test_a_small_intake_says_its_figures_and_leaves_nothing(tmp_path: Path, monk
         return kept[0]
 
     monkeypatch.setattr("kinbridge.bench.intake.run_intake", keeping)
-    done = CliRunner().invoke(app, ["bench", "intake", "--rows", str(ROWS), "--json"], catch_exceptions=False)
+    done = CliRunner().invoke(
+        app, ["bench", "intake", "--rows", str(ROWS), "--change-share", "0.1", "--json"], catch_exceptions=False
+    )
     assert done.exit_code == 0
     figures = json.loads(done.stdout)
-    assert set(figures) == {"rows", "copy_s", "stages_s", "total_s", "ratio_to_copy", "worker_peak_mib"}
+    always = {"rows", "copy_s", "stages_s", "total_s", "ratio_to_copy", "worker_peak_mib", "imports_s", "bad_share"}
+    assert set(figures) == always | {"changed_rows", "changes_s"}
+    assert figures["changed_rows"] == ROWS / 10
+    assert figures["changes_s"] > 0
     assert figures["rows"] == ROWS
     assert tuple(figures["stages_s"]) == STAGES
     assert all(seconds > 0 for seconds in figures["stages_s"].values())

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import csv
+import gzip
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg2.errors import QueryCanceled
-from tests.unit.staging.test_reader import NASTY
+from tests.support.workbooks import text as text_cell
+from tests.support.workbooks import xlsx
+from tests.unit.format.test_delimited import NASTY
 
-from kinbridge.contract.model import Column, Dialect, Feed
+from kinbridge.contract.model import Column, Dialect, Feed, Mark
 from kinbridge.errors import KinbridgeError
 from kinbridge.staging.landing import Landing
 from kinbridge.staging.stage import Staged, stage
 from kinbridge.staging.stage import _Stream as Stream
 
 AS_OF = date(2026, 6, 30)
+CELLS = [[text_cell("id"), text_cell("a")], [text_cell("1"), text_cell("007")], [text_cell("2"), "", text_cell("x")]]
+WORKBOOK = xlsx(("S", CELLS))
 
 
 def feed_of(*columns: Column, key: bool = True) -> Feed:
@@ -82,6 +88,41 @@ def test_a_file_that_breaks_off_leaves_an_empty_table_and_says_where(pipeline: A
     with pipeline.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {Landing(feed_of(text('a')), feed_of(text('a')).columns, 7).view}")
         assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "content"),
+    [
+        (Dialect("x", format="ndjson"), b'{"id": "1", "a": "007"}\n{"id": "2", "a": {}}\n'),
+        (Dialect("x", format="json", records="$"), b'[{"id": "1", "a": "007"}, {"id": "2", "a": [1]}]'),
+        (Dialect("x", format="xml", records="r"), b"<rs><r><id>1</id><a>007</a></r><r><id>2</id><a><b/></a></r></rs>"),
+        (Dialect("x", format="excel"), WORKBOOK),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_other_formats_stand_in_the_table_as_delimited_text_does(
+    pipeline: Any, tmp_path: Path, dialect: Dialect, content: bytes, packed: bool
+) -> None:
+    path = tmp_path / "rows.delivery"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    feed = replace(feed_of(text("a")), dialect=dialect)
+    result, rows = staged(pipeline, path, feed)
+    assert result == Staged(rows=2)
+    assert [row[1:] for row in rows] == [("whole", "1", "007"), ("ragged", "2", None)]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_trailer_that_counts_other_than_we_do_leaves_an_empty_table(pipeline: Any, tmp_path: Path) -> None:
+    path = tmp_path / "rows.delivery"
+    path.write_bytes(gzip.compress(b"".join(b"%06d x\n" % n for n in range(20_000)) + b"END 20001\n"))
+    a = replace(text("a"), position=(8, 1))
+    identifier = Column("id", "id", "string", "Key.", "internal", key_position=1, position=(1, 6))
+    dialect = Dialect("x", format="fixed_width", trailer_record=Mark("END", (5, 5)))
+    feed = replace(feed_of(identifier, a, key=False), dialect=dialect)
+    result, rows = staged(pipeline, path, feed)
+    assert rows == []
+    why = "the trailer record counts 20001 records, the file has 20000"
+    assert result == Staged(rows=0, unreadable_line=20_001, unreadable_why=why)
 
 
 def test_an_error_of_ours_in_the_middle_of_a_copy_is_no_unreadable_file(pipeline: Any) -> None:

@@ -1,7 +1,7 @@
 """The benchmark's file: members of a partner that does not exist, vectorised and seeded.
 
-Output: a CSV with the columns of the benchmark's contract. About one row in a hundred breaks a rule, each kind equally
-often. It must never hold anything taken from data: names are made of syllables.
+Output: a CSV with the columns of the benchmark's contract. A share of the rows breaks a rule, each kind equally often.
+It must never hold anything taken from data: names are made of syllables.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 CHUNK_ROWS = 100_000
-SPOILT_SHARE = 0.01
+BAD_SHARE = 0.01
 FIRST_DAY, LAST_DAY = date(1940, 1, 1), date(2025, 12, 31)
 
 _STARTS = ("Ba", "Ce", "Di", "Fo", "Gu", "Ha", "Je", "Ki", "Lo", "Mú", "Na", "Pe", "Ri", "So", "Tu", "Va")
@@ -28,12 +28,12 @@ _NAMES = ["".join(parts) for parts in itertools.product(_STARTS, _MIDDLES, _ENDS
 _INITIALS = ["", *"ABCDEFGHIJKLMNOPRSTW"]
 
 
-def generate(path: Path, rows: int, seed: int) -> None:
-    """Write `rows` rows (and a header) to `path`; the same arguments give the same bytes."""
+def generate(path: Path, rows: int, seed: int, bad_share: float = BAD_SHARE) -> None:
+    """Write `rows` rows (and a header) to `path`, the members from 0 on; the same arguments give the same bytes."""
     random = np.random.default_rng(seed)
     with path.open("wb") as file:
         for first in range(0, rows, CHUNK_ROWS):
-            chunk = _spoilt(_sound(random, first, min(CHUNK_ROWS, rows - first)), random)
+            chunk = _spoilt(_sound(random, first, min(CHUNK_ROWS, rows - first)), random, bad_share)
             csv.write_csv(chunk, file, csv.WriteOptions(include_header=first == 0, quoting_style="none"))
 
 
@@ -66,11 +66,11 @@ def _sound(random: np.random.Generator, first: int, count: int) -> pa.Table:
     )
 
 
-def _spoilt(table: pa.Table, random: np.random.Generator) -> pa.Table:
-    """The same rows with about one in a hundred spoilt, in one way each."""
+def _spoilt(table: pa.Table, random: np.random.Generator, share: float) -> pa.Table:
+    """The same rows with about this share of them spoilt, in one way each."""
     count = table.num_rows
     ways = list(_ways(table))
-    way = np.where(random.random(count) < SPOILT_SHARE, random.integers(0, len(ways), count), -1)
+    way = np.where(random.random(count) < share, random.integers(0, len(ways), count), -1)
     for index, (names, spoil) in enumerate(ways):
         chosen = pa.array(way == index)
         for name in names:

@@ -9,7 +9,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, get_args
 
-from kinbridge.contract.model import Column, Kind, LogicalType, Severity
+from kinbridge.contract.dialect import span
+from kinbridge.contract.model import Column, Dialect, Kind, LogicalType, Severity
+from kinbridge.contract.paths import PATHS
 from kinbridge.contract.walk import Properties, Walk
 from kinbridge.declaration.document import Problem, Where
 from kinbridge.errors import KinbridgeError
@@ -28,25 +30,27 @@ COLUMN_KINDS = frozenset(
     kind.value for kind in (Kind.PRESENCE, Kind.TYPE, Kind.FORMAT, Kind.CODE_SET, Kind.PLACEHOLDER, Kind.RANGE)
 )
 UNENFORCED = ("unique", "enum", "quality")
-PROPERTIES = ("directIdentifier", "quasiIdentifier", "codeSet", "placeholders", "severity")
+PROPERTIES = ("directIdentifier", "quasiIdentifier", "codeSet", "placeholders", "severity", "position")
 
 
-def read_columns(walk: Walk, table: dict[str, Any]) -> Iterator[Column]:
+def read_columns(walk: Walk, table: dict[str, Any], dialect: Dialect) -> Iterator[Column]:
     """The columns of a contract's one object; mistakes are noted on the walk."""
     names: set[str] = set()
     headers: set[str] = set()
+    places = _Places(walk, dialect)
     for index, item in enumerate(table.get("properties") or []):
         where: Where = ("schema", 0, "properties", index)
-        name = str(item.get("name"))
-        header = str(item.get("physicalName") or name)
+        name, header = _names(item)
         if not NAME.match(name) or len(name) > 50:
             walk.problem(f"the column name {name!r} is not lower_case_with_underscores", *where)
         if RESERVED.search(name):
             walk.problem(f"the column name {name!r} is one that the landing tables use themselves", *where)
-        if name in names or header.lower() in headers:
+        # Names in JSON and XML differ by their letters' case, those in a header line do not.
+        place = header if dialect.format in PATHS else header.lower()
+        if name in names or place in headers:
             walk.problem(f"the column {name!r} is declared twice", *where)
         names.add(name)
-        headers.add(header.lower())
+        headers.add(place)
         if not item.get("description"):
             walk.problem(f"the column {name!r} has no description", *where)
         if item.get("classification") not in CLASSIFICATIONS:
@@ -56,10 +60,11 @@ def read_columns(walk: Walk, table: dict[str, Any]) -> Iterator[Column]:
         for unenforced in UNENFORCED:
             if item.get(unenforced):
                 walk.problem(f"{unenforced!r} of {name!r} is not held against the data", *where, unenforced)
-        yield _column(walk, item, name, header, where)
+        yield _column(walk, item, where, places)
 
 
-def _column(walk: Walk, item: dict[str, Any], name: str, header: str, where: Where) -> Column:
+def _column(walk: Walk, item: dict[str, Any], where: Where, places: _Places) -> Column:
+    name, header = _names(item)
     options = item.get("logicalTypeOptions") or {}
     extra = walk.custom(item, PROPERTIES, *where)
     kind: LogicalType = item["logicalType"] if item.get("logicalType") in TYPES else "string"
@@ -85,7 +90,48 @@ def _column(walk: Walk, item: dict[str, Any], name: str, header: str, where: Whe
         placeholders=_placeholders(walk, extra, name),
         severity=_severity(walk, extra, name),
         line=walk.document.line(*where),
+        position=places.position(extra, name, header, where),
     )
+
+
+def _names(item: dict[str, Any]) -> tuple[str, str]:
+    """The contract's name of a column, and the partner's."""
+    name = str(item.get("name"))
+    return name, str(item.get("physicalName") or name)
+
+
+class _Places:
+    """Where the columns stand in their format: by positions without overlap in a line, or by paths in a record."""
+
+    def __init__(self, walk: Walk, dialect: Dialect) -> None:
+        self.walk = walk
+        self.dialect = dialect
+        self.taken: dict[str, tuple[int, int]] = {}
+
+    def position(self, extra: Properties, name: str, header: str, where: Where) -> tuple[int, int] | None:
+        """The position in a fixed-width line, None in other formats. Mistakes are noted, those of paths too."""
+        if self.dialect.format in PATHS:
+            try:
+                PATHS[self.dialect.format](header)
+            except ValueError as error:
+                self.walk.problem(f"the physicalName of {name!r} is {error}", *where)
+        declared = "position" in extra.values
+        place = extra.place("position") if declared else where
+        if self.dialect.format != "fixed_width":
+            if declared:
+                self.walk.problem(f"the position of {name!r} is for the format fixed_width", *place)
+            return None
+        position = span(extra.values.get("position"))
+        if position is None:
+            text = f"the column {name!r} needs the property position, such as {{ start: 1, length: 10 }}"
+            self.walk.problem(text, *place)
+            return None
+        first, last = position[0], sum(position) - 1
+        for other, (start, length) in self.taken.items():
+            if first <= start + length - 1 and start <= last:
+                self.walk.problem(f"the columns {other!r} and {name!r} share a position", *place)
+        self.taken[name] = position
+        return position
 
 
 def _date_format(walk: Walk, options: dict[str, Any], name: str, where: Where) -> str:

@@ -11,6 +11,8 @@ from typing import Literal
 
 Severity = Literal["critical", "warning"]
 LogicalType = Literal["string", "date", "integer", "number"]
+Format = Literal["delimited", "fixed_width", "excel", "json", "ndjson", "xml", "x12_834", "hl7_v2"]
+ManifestFormat = Literal["json", "csv", "sha256sums"]
 
 
 class Kind(StrEnum):
@@ -32,6 +34,11 @@ class Kind(StrEnum):
     NEW_COLUMN = "new_column"
     READABLE = "readable"
     BAD_SHARE = "bad_share"
+    MISSING_COLUMN = "missing_column"
+    DRIFT = "drift"
+    SHRUNK = "shrunk"
+    CLOSED_SHARE = "closed_share"
+    MANIFEST_ROWS = "manifest_rows"
 
 
 CODES: dict[Kind, str] = {
@@ -51,13 +58,33 @@ CODES: dict[Kind, str] = {
     Kind.NEW_COLUMN: "KB-F03",
     Kind.READABLE: "KB-F04",
     Kind.BAD_SHARE: "KB-F05",
+    Kind.MISSING_COLUMN: "KB-F06",
+    Kind.DRIFT: "KB-F07",
+    Kind.SHRUNK: "KB-F08",
+    Kind.CLOSED_SHARE: "KB-F09",
+    Kind.MANIFEST_ROWS: "KB-F10",
 }
 
 # Kinds that speak of a whole file rather than of one row.
-FILE_KINDS = frozenset({Kind.ROW_COUNT, Kind.HEADER, Kind.NEW_COLUMN, Kind.READABLE, Kind.BAD_SHARE})
+FILE_KINDS = frozenset(
+    {
+        Kind.ROW_COUNT,
+        Kind.HEADER,
+        Kind.NEW_COLUMN,
+        Kind.MISSING_COLUMN,
+        Kind.READABLE,
+        Kind.BAD_SHARE,
+        Kind.DRIFT,
+        Kind.SHRUNK,
+        Kind.CLOSED_SHARE,
+        Kind.MANIFEST_ROWS,
+    }
+)
 
 DEFAULT_SEVERITY: dict[Kind, Severity] = {
-    kind: "warning" if kind in {Kind.FORMAT, Kind.CODE_SET, Kind.PLACEHOLDER, Kind.NEW_COLUMN} else "critical"
+    kind: "warning"
+    if kind in {Kind.FORMAT, Kind.CODE_SET, Kind.PLACEHOLDER, Kind.NEW_COLUMN, Kind.MISSING_COLUMN}
+    else "critical"
     for kind in Kind
 }
 
@@ -104,7 +131,11 @@ class Reference:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a feed: its contract name, its header in the partner's file, its type, what it may hold."""
+    """One column of a feed: its contract name, its header in the partner's file, its type, what it may hold.
+
+    In formats whose records have no header, `header` is the path of the value in a record (see `contract.paths`).
+    `position` is where a fixed-width line has it: first character, from 1, and length.
+    """
 
     name: str
     header: str
@@ -122,6 +153,7 @@ class Column:
     placeholders: tuple[str, ...] = ()
     severity: dict[str, Severity] = field(default_factory=dict)
     line: int = 1
+    position: tuple[int, int] | None = None
 
     def severity_of(self, kind: Kind) -> Severity:
         """The severity of a rule of this kind on this column: the contract's, or the kind's default."""
@@ -129,14 +161,67 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A header or trailer record of a fixed-width file: how its line begins, and where it counts the records.
+
+    `count` is first character, from 1, and length; None where the record has no count.
+    """
+
+    prefix: str
+    count: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class ManifestTerms:
+    """How the manifest of the feed's files is named (a regular expression over the whole name) and written."""
+
+    file_pattern: str
+    format: ManifestFormat
+
+
+@dataclass(frozen=True)
 class Dialect:
-    """How the partner writes the file: name, encoding, delimiter, quoting, header."""
+    """How the partner writes the file: name, format, encoding, and what the format leaves open.
+
+    `delimiter`, `quote_char` and `header` are for delimited text; `skip_lines` for text with lines before its header or
+    first row; `header_record` and `trailer_record` for fixed width; `sheet` (a name, or a number from 1) and
+    `header_row` for workbooks; `records` is the path of the records in JSON and XML; `member` is a regular expression
+    for the name of the file in a zip that has several. `manifest` says that files come with a manifest, `nothing` is a
+    regular expression for the name of the file by which the partner attests that there is nothing to report.
+    """
 
     file_pattern: str
     delimiter: str = ","
     encoding: str = "utf-8"
     quote_char: str = '"'
     header: bool = True
+    format: Format = "delimited"
+    skip_lines: int = 0
+    header_record: Mark | None = None
+    trailer_record: Mark | None = None
+    sheet: str | int = 1
+    header_row: int = 1
+    records: str = ""
+    member: str | None = None
+    manifest: ManifestTerms | None = None
+    nothing: str | None = None
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What a delivery of the feed is of the whole: single events, a snapshot of everything, or a delta of changes.
+
+    `closes`: what a snapshot no longer holds has ended, within the values of the `scope` columns of the common schema
+    that it speaks of; a snapshot that would close more than `max_closed_share` of a table is held. In a delta a row
+    whose `change_column` has one of `delete_codes` deletes its key.
+    """
+
+    kind: Literal["events", "snapshot", "delta"] = "events"
+    closes: bool = False
+    scope: tuple[str, ...] = ()
+    max_closed_share: float = 0.1
+    change_column: str | None = None
+    delete_codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,6 +239,9 @@ class Feed:
     date_orders: tuple[tuple[str, str], ...] = ()
     references: tuple[Reference, ...] = ()
     row_count: tuple[int, int] | None = None
+    drift_share: float = 0.5
+    shrink_below: float = 0.5
+    extent: Extent = Extent()
 
     @property
     def partner(self) -> str:

@@ -16,7 +16,9 @@ from open_data_contract_standard.model import OpenDataContractStandard
 from pydantic import ValidationError
 
 from kinbridge.contract.columns import read_columns
-from kinbridge.contract.model import Column, Dialect, Feed, Reference
+from kinbridge.contract.dialect import read_dialect
+from kinbridge.contract.extent import read_extent
+from kinbridge.contract.model import Column, Feed, Reference
 from kinbridge.contract.sql import reference_name
 from kinbridge.contract.walk import Properties, Walk
 from kinbridge.declaration.document import Document, DocumentError, Problem, read_document
@@ -118,63 +120,36 @@ class _Reader(Walk):
         top = self.custom(data, ("delivery", "intake", "pipeline"))
         table = data["schema"][0]
         extra = self.custom(table, ("dateOrder", "references"), "schema", 0)
-        columns = tuple(read_columns(self, table))
+        dialect = read_dialect(self, top)
+        columns = tuple(read_columns(self, table, dialect))
         feed = Feed(
             id=expected,
             version=str(data["version"]),
             title=str(data.get("name") or data["id"]),
             path=document.path,
             columns=columns,
-            dialect=self._dialect(top),
-            max_bad_row_share=self._share(top),
+            dialect=dialect,
+            max_bad_row_share=self._share(top, "maxBadRowShare"),
             schedule=self.mapping(top.values.get("pipeline"), "pipeline", *top.place("pipeline")).get("schedule"),
             date_orders=tuple(self._date_orders(extra, columns)),
             references=tuple(self._references(extra, {c.name for c in columns})),
             row_count=self._row_count(table),
+            drift_share=self._share(top, "driftShare", 0.5),
+            shrink_below=self._share(top, "shrinkBelow", 0.5),
+            extent=read_extent(self, top, columns),
         )
         if not feed.key:
             self.problem("no column is a primaryKey: a row could not be told from another", "schema", 0)
         return feed
 
-    def _share(self, top: Properties) -> float:
+    def _share(self, top: Properties, name: str, default: float | None = None) -> float:
+        """A share of `intake`, from 0 to 1; one without a default has to be there."""
         place = top.place("intake")
-        share = self.mapping(top.values.get("intake"), "intake", *place).get("maxBadRowShare")
+        share = self.mapping(top.values.get("intake"), "intake", *place).get(name, default)
         if isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1:
             return float(share)
-        self.problem(
-            "customProperties needs intake.maxBadRowShare, a share from 0 to 1", *place, "value", "maxBadRowShare"
-        )
+        self.problem(f"customProperties needs intake.{name}, a share from 0 to 1", *place, "value", name)
         return 0.0
-
-    def _dialect(self, top: Properties) -> Dialect:
-        place = (*top.place("delivery"), "value")
-        given = self.mapping(top.values.get("delivery"), "delivery", *top.place("delivery"))
-        pattern, encoding = given.get("filePattern"), given.get("encoding", "utf-8")
-        delimiter, quote = given.get("delimiter", ","), given.get("quoteChar", '"') or ""
-        header = given.get("header", True)
-        try:
-            re.compile(pattern or "")
-            "".encode(encoding)
-        except (re.error, LookupError, TypeError) as error:
-            self.problem(f"delivery: {error}", *place)
-            encoding = "utf-8"
-        wanted = (
-            (bool(pattern), "filePattern", "customProperties needs delivery.filePattern"),
-            (_one_character(delimiter), "delimiter", "delivery.delimiter is one character"),
-            (quote == "" or _one_character(quote), "quoteChar", "delivery.quoteChar is one character, or empty"),
-            (quote != delimiter, "quoteChar", "delivery.quoteChar is the delimiter too"),
-            (isinstance(header, bool), "header", "delivery.header is true or false"),
-            (given.get("format", "delimited") == "delimited", "format", "delivery.format is not known: delimited"),
-            (
-                given.get("nullValues", [""]) == [""],
-                "nullValues",
-                "delivery.nullValues is ['']: list what else stands for nothing as placeholders of its column",
-            ),
-        )
-        for holds, name, text in wanted:
-            if not holds:
-                self.problem(text, *place, name)
-        return Dialect(str(pattern or "$^"), str(delimiter), str(encoding), str(quote), bool(header))
 
     def _date_orders(self, extra: Properties, columns: tuple[Column, ...]) -> Iterator[tuple[str, str]]:
         dates = {c.name for c in columns if c.logical_type == "date"}
@@ -214,7 +189,3 @@ class _Reader(Walk):
                 return int(limits[0]), int(limits[1])
             self.problem("rowCount needs mustBeBetween: [low, high]", *where)
         return None
-
-
-def _one_character(value: Any) -> bool:
-    return isinstance(value, str) and len(value) == 1

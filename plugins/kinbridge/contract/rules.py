@@ -59,5 +59,10 @@ def _file_rules(feed: Feed) -> Iterator[Rule]:
     if feed.row_count is not None:
         low, high = feed.row_count
         yield Rule("file.row_count", Kind.ROW_COUNT, "critical", minimum=str(low), maximum=str(high))
-    for kind in (Kind.HEADER, Kind.NEW_COLUMN, Kind.READABLE, Kind.BAD_SHARE):
+    kinds = (Kind.HEADER, Kind.NEW_COLUMN, Kind.MISSING_COLUMN, Kind.READABLE, Kind.BAD_SHARE, Kind.DRIFT, Kind.SHRUNK)
+    for kind in kinds:
         yield Rule(f"file.{kind}", kind, DEFAULT_SEVERITY[kind])
+    if feed.dialect.manifest is not None:
+        yield Rule("file.manifest_rows", Kind.MANIFEST_ROWS, "critical")
+    if feed.extent.closes:
+        yield Rule("file.closed_share", Kind.CLOSED_SHARE, "critical", maximum=str(feed.extent.max_closed_share))

@@ -1,9 +1,9 @@
 """The SQL of a delivery's landing tables. Pure text from declarations; nothing here runs it.
 
-A delivery has, in schema `landing`: the table of its rows as text (`…__d12`), the lines that exactly repeat an earlier
-row (`…__d12_repeat`), the other rows trimmed and typed (`…__d12_rows`), and over these the typed view (`…__d12_typed`),
-which Great Expectations, the findings and the transform all read. Trimming and typing costs more than a second copy of
-the rows, so it is done once.
+A delivery has, in schema `landing`: the table of its rows as text (`…__d12`), the keys that stand in it more than once
+(`…__d12_crowd`), the lines that exactly repeat an earlier row (`…__d12_repeat`), the other rows trimmed and typed
+(`…__d12_rows`), and over these the typed view (`…__d12_typed`), which Great Expectations, the findings and the
+transform all read. Trimming and typing costs more than a second copy of the rows, so it is done once.
 """
 
 from __future__ import annotations
@@ -41,6 +41,11 @@ class Landing:
         return f"landing.{ident(self.name)}"
 
     @property
+    def crowd(self) -> str:
+        """The table of keys that occur more than once, qualified and quoted."""
+        return f"landing.{ident(self.name + '_crowd')}"
+
+    @property
     def repeat(self) -> str:
         """The table of repeated lines, qualified and quoted."""
         return f"landing.{ident(self.name + '_repeat')}"
@@ -62,7 +67,8 @@ class Landing:
 
     def drop(self) -> str:
         """Drops all of them, if they are there."""
-        return f"DROP VIEW IF EXISTS {self.view}; DROP TABLE IF EXISTS {self.rows}, {self.repeat}, {self.table}"
+        tables = ", ".join([self.rows, self.repeat, self.crowd, self.table])
+        return f"DROP VIEW IF EXISTS {self.view}; DROP TABLE IF EXISTS {tables}"
 
     def create(self) -> str:
         """Makes the landing table: unlogged, since a lost one is staged again from the landed file."""
@@ -70,28 +76,34 @@ class Landing:
         return f"CREATE UNLOGGED TABLE {self.table} (line_no bigint NOT NULL, row_shape text NOT NULL{columns})"
 
     def copy(self) -> str:
-        """The COPY that takes what `DelimitedFile.chunks` gives; an empty field is NULL, a quoted empty one too."""
+        """The COPY that takes what a reader's `chunks` give; an empty field is NULL, a quoted empty one too."""
         names = ["line_no", "row_shape", *(ident(c.name) for c in self.columns)]
         forced = ", ".join(ident(c.name) for c in self.columns)
         return f"COPY {self.table} ({', '.join(names)}) FROM STDIN WITH (FORMAT csv, FORCE_NULL ({forced}))"
 
-    def create_repeat(self) -> str:
-        """Makes the table of lines that repeat an earlier row in every authorised column.
+    def create_repeat(self, blank: Collection[str]) -> str:
+        """Makes the table of keys that occur more than once, and that of lines that exactly repeat an earlier row.
 
-        Only whole rows are compared: of a broken one not all is known. And only rows whose key occurs more than once,
-        or is not whole, are, so a clean file costs one hash aggregate.
+        Keys are compared trimmed, as rules see them; lines as they were sent, in every authorised column. Only whole
+        rows are compared: of a broken one not all is known. And only rows whose key occurs more than once, or is not
+        whole, are, so a clean file costs one hash aggregate; whether a key is unique is then known as well.
         """
         every = ", ".join(ident(c.name) for c in self.columns)
         number = f"row_number() OVER (PARTITION BY {every} ORDER BY line_no) AS occurrence"
-        crowd, again = "row_shape = 'whole'", ""
+        where, crowd = "row_shape = 'whole'", f"CREATE UNLOGGED TABLE {self.crowd} (); "
         if self._keys():
-            key = ", ".join(self._keys())
-            broken = " OR ".join(f"{k} IS NULL" for k in self._keys())
-            again = f"WITH crowd AS MATERIALIZED (SELECT {key} FROM {self.table} GROUP BY {key} HAVING count(*) > 1) "
-            crowd += f" AND ({broken} OR ({key}) IN (SELECT {key} FROM crowd))"
+            trimmed = self._trimmed(blank)
+            keys = [trimmed[name] for name in self._key_names()]
+            named = ", ".join(f"{key} AS {ident(name)}" for key, name in zip(keys, self._key_names(), strict=True))
+            crowd = (
+                f"CREATE UNLOGGED TABLE {self.crowd} AS SELECT {named} FROM {self.table} "
+                f"GROUP BY {', '.join(keys)} HAVING count(*) > 1; ANALYZE {self.crowd}; "
+            )
+            broken = " OR ".join(f"{key} IS NULL" for key in keys)
+            where += f" AND ({broken} OR ({', '.join(keys)}) IN (SELECT {', '.join(self._keys())} FROM {self.crowd}))"
         return (
-            f"CREATE UNLOGGED TABLE {self.repeat} AS {again}SELECT line_no FROM "
-            f"(SELECT line_no, {number} FROM {self.table} WHERE {crowd}) AS numbered WHERE occurrence > 1"
+            f"{crowd}CREATE UNLOGGED TABLE {self.repeat} AS SELECT line_no FROM "
+            f"(SELECT line_no, {number} FROM {self.table} WHERE {where}) AS numbered WHERE occurrence > 1"
         )
 
     def analyze(self) -> str:
@@ -105,10 +117,7 @@ class Landing:
         Only the columns named in `blank` are trimmed: in the others the reader saw no value with blanks around it, and
         COPY made empty ones NULL. A file has few different dates, so each is read once and then looked up.
         """
-        trimmed = {
-            c.name: f"NULLIF(btrim({ident(c.name)}, {WHITE_SPACE}), '')" if c.name in blank else ident(c.name)
-            for c in self.columns
-        }
+        trimmed = self._trimmed(blank)
         inner = ", ".join(["line_no", "row_shape", *(f"{text} AS {ident(name)}" for name, text in trimmed.items())])
         outer = ", ".join(["t.line_no", "t.row_shape", *self._typed()])
         read = "".join(
@@ -131,9 +140,18 @@ class Landing:
         outer = ", ".join(["t.line_no", "t.row_shape", *(f"t.{ident(name)}" for name in names), *self._references()])
         return f"CREATE VIEW {self.view} WITH (security_invoker = true) AS SELECT {outer} FROM {self.rows} AS t"
 
-    def _keys(self) -> list[str]:
+    def _trimmed(self, blank: Collection[str]) -> dict[str, str]:
+        return {
+            c.name: f"NULLIF(btrim({ident(c.name)}, {WHITE_SPACE}), '')" if c.name in blank else ident(c.name)
+            for c in self.columns
+        }
+
+    def _key_names(self) -> list[str]:
         names = {c.name for c in self.columns}
-        return [ident(k) for k in self.feed.key if k in names]
+        return [k for k in self.feed.key if k in names]
+
+    def _keys(self) -> list[str]:
+        return [ident(k) for k in self._key_names()]
 
     def _dates(self) -> list[Column]:
         return [c for c in self.columns if c.logical_type == "date"]

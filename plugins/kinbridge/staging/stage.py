@@ -12,8 +12,9 @@ from psycopg2.errors import QueryCanceled
 
 from kinbridge.contract.model import Column, Feed
 from kinbridge.errors import KinbridgeError
+from kinbridge.format.delivered_file import open_file
+from kinbridge.format.table import Unreadable
 from kinbridge.staging.landing import Landing
-from kinbridge.staging.reader import DelimitedFile, Unreadable
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def stage(cursor: Any, path: Path, feed: Feed, columns: tuple[Column, ...], deli
     cursor.execute(landing.drop())
     cursor.execute(landing.create())
     cursor.execute("SAVEPOINT empty")
-    file = DelimitedFile(path, feed.dialect, feed.columns, columns)
+    file = open_file(path, feed, columns)
     stream = _Stream(file.chunks())
     try:
         cursor.copy_expert(landing.copy(), stream, size=1 << 20)
@@ -88,8 +89,10 @@ def stage(cursor: Any, path: Path, feed: Feed, columns: tuple[Column, ...], deli
             raise
         cursor.execute("ROLLBACK TO SAVEPOINT empty")
     unreadable = stream.unreadable
+    # Postgres overestimates what several processes would have to pass on to each other.
+    cursor.execute("SET LOCAL parallel_tuple_cost = 0")
     cursor.execute(landing.analyze())
-    cursor.execute(landing.create_repeat())
+    cursor.execute(landing.create_repeat(file.blank))
     repeats = cursor.rowcount
     cursor.execute(landing.create_rows(file.blank))
     cursor.execute(landing.create_view())

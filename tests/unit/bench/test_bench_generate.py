@@ -55,6 +55,6 @@ def test_the_same_seed_gives_the_same_rows_and_one_in_a_hundred_is_spoilt(tmp_pa
 def test_the_table_for_a_person_shows_every_stage() -> None:
     stages = {"collect": 1.0, "stage": 2.0, "validate": 3.0, "load": 4.0, "receipt": 0.5}
     account = {"loaded": 97, "quarantined": 2, "duplicate": 1}
-    table = Intake(100, 0.5, stages, 10.5, 21.0, 250.0, account).to_table()
+    table = Intake(100, 0.5, stages, 10.5, 21.0, 250.0, 4.0, account).to_table()
     for text in (*stages, "bare COPY", "21.0", "250 MiB", "97 loaded, 2 quarantined, 1 duplicate"):
         assert text in table

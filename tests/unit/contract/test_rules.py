@@ -55,8 +55,11 @@ def test_rules_of_a_feed_in_the_order_of_its_columns(feed: Feed) -> None:
         "file.row_count",
         "file.header",
         "file.new_column",
+        "file.missing_column",
         "file.readable",
         "file.bad_share",
+        "file.drift",
+        "file.shrunk",
     ]
     assert {rule.id: rule.severity for rule in chosen}["b.presence"] == "warning"
     assert {rule.scope for rule in chosen if rule.kind in FILE_KINDS} == {"file"}

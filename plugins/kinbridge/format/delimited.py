@@ -1,8 +1,8 @@
 """Reads a delimited file as the contract describes it and turns it into the text that COPY takes.
 
-Works on chunks of rows, so memory does not grow with the file. Never repairs anything silently: a row that is ragged or
-cannot be decoded is passed on with its `shape` said, a file that cannot be read at all raises `Unreadable` with the
-line.
+Works on chunks of rows, so memory does not grow with the file. Lines may end with LF, CRLF or a lone CR. Never repairs
+anything silently: a row that is ragged or cannot be decoded is passed on with its `shape` said, a file that cannot be
+read at all raises `Unreadable` with the line.
 """
 
 from __future__ import annotations
@@ -13,47 +13,24 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from operator import itemgetter
-from pathlib import Path
 from typing import IO, Any
 
 from kinbridge.contract.model import Column, Dialect
-from kinbridge.staging.regular import Layout, Scan, scan, transcribe
+from kinbridge.format.regular import Layout, Scan, scan, transcribe
+from kinbridge.format.table import Header, Row, Source, Unreadable, encode, match_header, opened
 
 CHUNK_ROWS = 20_000
+CHUNK_CHARACTERS = 16 * 1024 * 1024
 # A field longer than this is taken for a quote that was never closed.
 FIELD_LIMIT = 1_000_000
 # The first bytes, with the header, and then so many at once; a record longer than the last figure is irregular.
 FIRST_BYTES = 64 * 1024
 CHUNK_BYTES = 256 * 1024
 RECORD_BYTES = 4 * 1024 * 1024
-BLANKS = " \t\r\n"
+LINE_END = re.compile(rb"\r\n|\r|\n")
 # Encodings in which a byte below 128 is that ASCII character wherever it stands.
 ASCII_BASED = re.compile(r"ascii|utf-8(-sig)?|cp125\d|iso8859-\d+")
-
-
-@dataclass(frozen=True)
-class Header:
-    """How a file's header compares with the contract: positions of the columns to read, and what differs.
-
-    `positions` has one entry for each column asked for: its place in the file, or None where it is missing.
-    """
-
-    width: int
-    positions: tuple[int | None, ...]
-    missing_required: tuple[str, ...] = ()
-    missing_optional: tuple[str, ...] = ()
-    unknown: int = 0
-
-
-class Unreadable(Exception):
-    """The file as a whole cannot be read; `line` is where, `why` is in words and holds nothing of the content."""
-
-    def __init__(self, line: int, why: str) -> None:
-        self.line = line
-        self.why = why
-        super().__init__(f"line {line}: {why}")
 
 
 @dataclass
@@ -64,7 +41,7 @@ class DelimitedFile:
     some value has blanks around it; it may name one too many.
     """
 
-    path: Path
+    source: Source
     dialect: Dialect
     expected: tuple[Column, ...]
     columns: tuple[Column, ...]
@@ -82,16 +59,43 @@ class DelimitedFile:
         """
         csv.field_size_limit(FIELD_LIMIT)
         codec = codecs.lookup(self.dialect.encoding).name
-        with self.path.open("rb") as file:
+        with opened(self.source) as file:
             if not ASCII_BASED.fullmatch(codec) or not self.dialect.delimiter.isascii():
                 codec = "utf-8-sig" if codec == "utf-8" else codec
-                yield from self._parsed(io.TextIOWrapper(file, codec, "surrogateescape", ""))
+                text = io.TextIOWrapper(file, codec, "surrogateescape", "")
+                self._skip_lines(text)
+                yield from self._parsed(text)
                 return
             buffer = file.read(FIRST_BYTES)
             if codec.startswith("utf-8"):
                 # It may begin with a byte order mark, whoever wrote it.
                 codec, buffer = "utf-8", buffer.removeprefix(codecs.BOM_UTF8)
-            yield from self._by_chunks(file, buffer, codec)
+            yield from self._by_chunks(file, self._after_preamble(file, buffer), codec)
+
+    def _after_preamble(self, file: IO[bytes], buffer: bytes) -> bytes:
+        """The buffer without the lines that the contract says to skip."""
+        for _ in range(self.dialect.skip_lines):
+            if buffer.endswith(b"\r"):
+                buffer += file.read(1)
+            end = LINE_END.search(buffer)
+            if end is None:
+                raise self._too_short()
+            buffer = buffer[end.end() :]
+            self._lines += 1
+        return buffer or file.read(CHUNK_BYTES)
+
+    def _skip_lines(self, text: IO[str]) -> None:
+        for _ in range(self.dialect.skip_lines):
+            try:
+                line = text.readline(FIRST_BYTES)
+            except UnicodeError:
+                raise Unreadable(self._lines + 1, f"the text is not {self.dialect.encoding}") from None
+            if not line.endswith(("\r", "\n")):
+                raise self._too_short()
+            self._lines += 1
+
+    def _too_short(self) -> Unreadable:
+        return Unreadable(self._lines + 1, f"the file has not the {self.dialect.skip_lines} lines before its header")
 
     def _by_chunks(self, file: IO[bytes], buffer: bytes, codec: str) -> Iterator[bytes]:
         more = buffer
@@ -154,8 +158,7 @@ class DelimitedFile:
         before = self._lines
         try:
             self.header = self.header or self._read_header(reader)
-            numbered = _numbered(reader, before)
-            while rows := list(islice(numbered, CHUNK_ROWS)):
+            for rows in _batches(_numbered(reader, before)):
                 self.rows += len(rows)
                 yield self._encode(rows, self.header)
         except csv.Error as error:
@@ -167,47 +170,18 @@ class DelimitedFile:
     def _read_header(self, reader: Any) -> Header:
         if not self.dialect.header:
             return Header(len(self.expected), tuple(self.expected.index(c) for c in self.columns))
+        line = self._lines + 1
         first = next(reader, None)
         if not first or not any(cell.strip() for cell in first):
-            raise Unreadable(1, "the file has no header line")
-        names = [cell.strip().lower() for cell in first]
-        places = {name: place for place, name in enumerate(names)}
-        if len(places) < len(names):
-            raise Unreadable(1, "the header names one column twice")
-        if not any(c.header.lower() in places for c in self.expected):
-            raise Unreadable(1, "the header has none of the contract's columns")
-        declared = {c.header.lower() for c in self.expected}
-        missing = [c for c in self.columns if c.header.lower() not in places]
-        return Header(
-            width=len(names),
-            positions=tuple(places.get(c.header.lower()) for c in self.columns),
-            missing_required=tuple(c.name for c in missing if c.required),
-            missing_optional=tuple(c.name for c in missing if not c.required),
-            unknown=sum(name not in declared for name in names),
-        )
+            raise Unreadable(line, "the file has no header line")
+        return match_header(first, self.expected, self.columns, line)
 
     def _encode(self, rows: list[tuple[int, list[str]]], header: Header) -> bytes:
-        """A chunk as CSV bytes: the fast way for whole rows, row by row where one of them is not."""
-        width, positions = header.width, header.positions
-        pick = _picker(positions)
-        if all(len(row) == width for _, row in rows):
-            whole = [(line, "whole", *pick(row)) for line, row in rows]
-            self._note_blanks(whole)
-            out = _write(whole)
-            try:
-                data = out.encode("utf-8")
-            except UnicodeEncodeError:
-                data = b"\0"
-            if b"\0" not in data:
-                return data
-        judged = [_judged(line, row, header, pick) for line, row in rows]
-        self._note_blanks(judged)
-        return _write(judged).encode("utf-8")
-
-    def _note_blanks(self, rows: list[tuple[Any, ...]]) -> None:
-        for column, values in zip(self.columns, list(zip(*rows, strict=True))[2:], strict=True):
-            if column.name not in self.blank and any(value != value.strip(BLANKS) for value in values):
-                self.blank.add(column.name)
+        """A chunk as CSV bytes."""
+        pick = _picker(header.positions)
+        if all(len(row) == header.width for _, row in rows):
+            return encode([(line, "whole", *pick(row)) for line, row in rows], self.columns, self.blank)
+        return encode([_shaped(line, row, header.width, pick) for line, row in rows], self.columns, self.blank)
 
 
 def _numbered(reader: Any, lines: int) -> Iterator[tuple[int, list[str]]]:
@@ -217,6 +191,20 @@ def _numbered(reader: Any, lines: int) -> Iterator[tuple[int, list[str]]]:
         if row:
             yield lines + before + 1, row
         before = reader.line_num
+
+
+def _batches(numbered: Iterator[tuple[int, list[str]]]) -> Iterator[list[tuple[int, list[str]]]]:
+    """Rows in lots that memory can hold, however wide they are."""
+    batch: list[tuple[int, list[str]]] = []
+    size = 0
+    for line, row in numbered:
+        batch.append((line, row))
+        size += sum(map(len, row))
+        if len(batch) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _picker(positions: tuple[int | None, ...]) -> Any:
@@ -229,29 +217,10 @@ def _picker(positions: tuple[int | None, ...]) -> Any:
     return pick
 
 
-def _judged(line: int, row: list[str], header: Header, pick: Any) -> tuple[int | str, ...]:
-    """One row with its shape: ragged rows are padded or cut, undecodable text and NULs are replaced by U+FFFD."""
-    shape = "whole" if len(row) == header.width else "ragged"
-    padded = (row + [""] * header.width)[: header.width]
-    values = tuple(pick(padded))
-    clean = tuple(_storable(v) for v in values)
-    return (line, shape if clean == values else "undecodable", *clean)
-
-
-def _storable(value: str) -> str:
-    if "\0" in value:
-        value = value.replace("\0", "\ufffd")
-    return value.encode("utf-8", "replace").decode("utf-8") if not value.isascii() and _broken(value) else value
-
-
-def _broken(value: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _write(rows: list[tuple[int | str, ...]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\r\n").writerows(rows)
-    return buffer.getvalue()
+def _shaped(line: int, row: list[str], width: int, pick: Any) -> Row:
+    """One row with its shape: ragged rows are padded or cut."""
+    shape = "whole" if len(row) == width else "ragged"
+    return (line, shape, *pick((row + [""] * width)[:width]))
 
 
 def _reason(error: csv.Error) -> str:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from kinbridge.contract.model import Column, Dialect
 from kinbridge.contract.odcs import feeds
-from kinbridge.staging import reader
-from kinbridge.staging.reader import DelimitedFile, Header, Unreadable
+from kinbridge.format import delimited as reader
+from kinbridge.format.delimited import DelimitedFile
+from kinbridge.format.table import Header, Unreadable
 
 NASTY = [
     "\\.",
@@ -296,6 +297,50 @@ def test_memory_holds_a_chunk_and_not_the_file(tmp_path: Path, monkeypatch: pyte
     chunks = [chunk.count(b"\n") for chunk in DelimitedFile(path, PLAIN, (A,), (A,)).chunks()]
     assert sum(chunks) == 5_000
     assert max(chunks) <= 500
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_lines_before_the_header_are_skipped(tmp_path: Path, end: str, encoding: str) -> None:
+    """Whatever they hold, quotes that are never closed too; lines keep their numbers."""
+    content = end.join(['Report of "January', "", "a,b,c", "1,2,3", "", '"x', 'y",5,6', ""]).encode(encoding)
+    dialect = Dialect("x", encoding=encoding, skip_lines=2)
+    assert read_bytes(tmp_path, content, dialect) == [
+        (4, "whole", ["1", "2", "3"]),
+        (6, "whole", [f"x{end}y", "5", "6"]),
+    ]
+    with pytest.raises(Unreadable) as caught:
+        read_bytes(tmp_path, content, Dialect("x", encoding=encoding, skip_lines=3))
+    assert (caught.value.line, caught.value.why) == (4, "the header has none of the contract's columns")
+    with pytest.raises(Unreadable, match="9 lines before its header"):
+        read_bytes(tmp_path, content, Dialect("x", encoding=encoding, skip_lines=9))
+
+
+def test_a_preamble_that_fills_the_first_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in range(8, 20):
+        monkeypatch.setattr(reader, "FIRST_BYTES", size)
+        found = read_bytes(tmp_path, b"Report\r\na,b,c\r\n1,2,3\r\n", Dialect("x", skip_lines=1))
+        assert found == [(3, "whole", ["1", "2", "3"])]
+
+
+def test_a_large_file_of_lone_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As old Macs wrote them: no line feed shows the fast way where a record ends."""
+    monkeypatch.setattr(reader, "FIRST_BYTES", 10)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(reader, "RECORD_BYTES", 500)
+    rows = [["1", "2\n", "3"], ["4", "5", "6"]] * 500
+    content = "\r".join(["a,b,c", *(",".join(f'"{v}"' for v in row) for row in rows)]).encode()
+    found = read_bytes(tmp_path, content)
+    assert [values for _, _, values in found] == rows
+
+
+def test_wide_rows_are_handed_on_in_small_lots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "CHUNK_CHARACTERS", 5_000)
+    path = tmp_path / "rows.csv"
+    path.write_text("a\n" + ("x" * 1_000 + "\n") * 100, encoding="utf-16")
+    chunks = list(DelimitedFile(path, Dialect("x", encoding="utf-16"), (A,), (A,)).chunks())
+    assert max(map(len, chunks)) < 6_000
+    assert sum(chunk.count(b"\n") for chunk in chunks) == 100
 
 
 @pytest.mark.shared_data

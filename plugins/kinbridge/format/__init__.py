@@ -1,0 +1,1 @@
+"""The formats in which partners write: each becomes rows of the contract's columns as text, with what is wrong said."""
