@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,8 @@ from kinbridge.errors import KinbridgeError
 from kinbridge.ledger import accounts, deliveries
 from kinbridge.ledger.deliveries import NewDelivery
 from kinbridge.ledger.states import State
-from kinbridge.receipt.model import LineRange, Receipt, RuleText
+from kinbridge.receipt.findings_file import findings_file
+from kinbridge.receipt.model import MOST_LISTED, LineRange, Receipt, RuleText
 from kinbridge.receipt.read import MOST_LINES, read_receipt
 from kinbridge.receipt.render import render_html, render_json
 from kinbridge.receipt.send import send_receipt
@@ -87,6 +91,11 @@ def read(warehouse: Any, delivery_id: int) -> Receipt:
         )
 
 
+def listed(warehouse: Any, receipt: Receipt) -> bytes:
+    with transaction(warehouse.pipeline) as connection:
+        return findings_file(connection, receipt)
+
+
 def test_a_receipt_tells_causes_by_weight_in_the_partners_terms(warehouse: Any, delivery_id: int) -> None:
     receipt = read(warehouse, delivery_id)
     assert [cause.rule for cause in receipt.causes] == [
@@ -138,6 +147,46 @@ def test_a_million_findings_read_as_fast_as_ten(warehouse: Any, delivery_id: int
     assert elapsed < 1.0, f"{elapsed:.2f} s"
 
 
+def test_the_findings_file_names_each_finding_once_the_weightiest_first(warehouse: Any, delivery_id: int) -> None:
+    receipt = read(warehouse, delivery_id)
+    rows = list(csv.reader(io.StringIO(listed(warehouse, receipt).decode("utf-8"), newline="")))
+    assert rows == [
+        ["line", "columns", "rule", "code", "severity", "what"],
+        ["", "dob; as_of", "file.bad_share", "KB-D10", "critical", receipt.causes[0].title],
+        *(
+            [str(line), "MEMBER_ID", "member_id.presence", "KB-D06", "critical", "File arrived incomplete"]
+            for line in (12, 43, 44, 99)
+        ),
+    ]
+
+
+def test_no_cell_of_the_findings_file_is_a_formula(warehouse: Any, delivery_id: int) -> None:
+    """A partner's heading may be anything, and the file is opened in a spreadsheet."""
+    receipt = read(warehouse, delivery_id)
+    for name in ("=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", 'a"b,c;%s', "straße"):
+        hostile = replace(receipt, causes=(replace(receipt.causes[2], columns=(name,)),))
+        [_, *rows] = csv.reader(io.StringIO(listed(warehouse, hostile).decode("utf-8"), newline=""))
+        assert len(rows) == 4
+        assert {row[1] for row in rows} == {f"'{name}" if name[0] in "=+-@\t\r" else name}
+
+
+def test_the_findings_file_has_an_end_and_says_so(warehouse: Any, delivery_id: int) -> None:
+    warehouse.query(
+        "INSERT INTO ledger.finding SELECT %s, 'ssn.placeholder', line FROM generate_series(1, 250000) AS line",
+        (delivery_id,),
+    )
+    warehouse.query(
+        "UPDATE ledger.rule_result SET found = 250000 WHERE delivery_id = %s AND rule = 'ssn.placeholder'",
+        (delivery_id,),
+    )
+    receipt = read(warehouse, delivery_id)
+    lines = listed(warehouse, receipt).count(b"\n") - 1
+    assert lines == receipt.listed == MOST_LISTED
+    # Of nine dob.range the fixture names no line: 250,000 + 4 + 9 + 1.
+    assert json.loads(render_json(receipt))["findings_file"]["not_listed"] == 250_014 - MOST_LISTED
+    assert "It ends after 100,000 findings" in render_html(receipt).decode()
+
+
 def test_a_receipt_arrives_in_the_outbox_and_sending_it_again_changes_nothing(
     warehouse: Any, delivery_id: int, sftp_server: Any
 ) -> None:
@@ -151,9 +200,15 @@ def test_a_receipt_arrives_in_the_outbox_and_sending_it_again_changes_nothing(
     )
     receipt = read(warehouse, delivery_id)
     outbox: Path = sftp_server.jail("medicaid") / "outbox"
-    sent = [send_receipt(endpoint, receipt) for _ in range(2)]
+    findings = listed(warehouse, receipt)
+    sent = [send_receipt(endpoint, receipt, findings) for _ in range(2)]
     name = f"{receipt.file_name}.d{delivery_id}.receipt"
-    assert set(sent) == {(f"outbox/{name}.html", f"outbox/{name}.json")}
+    assert set(sent) == {(f"outbox/{name}.html", f"outbox/{name}.json", f"outbox/{name}.csv")}
     files = {path.name: path.read_bytes() for path in outbox.iterdir() if path.name.startswith(receipt.file_name)}
-    assert files == {f"{name}.html": render_html(receipt), f"{name}.json": render_json(receipt)}
+    assert files == {
+        f"{name}.html": render_html(receipt),
+        f"{name}.json": render_json(receipt),
+        f"{name}.csv": findings,
+    }
+    assert json.loads(files[f"{name}.json"])["findings_file"]["name"] == f"{name}.csv"
     assert json.loads(files[f"{name}.json"])["delivery"]["delivery_id"] == delivery_id

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.declared import column
 from tests.support.deliveries import TODAY, Intake, fates, visit
+from tests.support.replays import CONTRACT, mended
 
 from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.states import State
@@ -48,6 +50,7 @@ def test_a_held_delivery_is_not_loaded_until_a_person_decides(intake: Intake) ->
     assert intake.current() == []
     hold = hold_of(intake.warehouse.pipeline, delivery)
     assert hold is not None
+    assert hold.options == (APPROVE, REJECT)
     assert "file.bad_share" in hold.body
     assert "rows in the file: 6" in hold.body
     assert "break a critical rule: 3 (50.0%; the contract allows 40.0%)" in hold.body
@@ -114,6 +117,45 @@ def test_a_file_that_is_not_what_was_agreed_is_held(intake: Intake, content: byt
     decide(intake, delivery, REJECT)
     load_delivery(intake.warehouse.pipeline, delivery, TODAY)
     assert fates(intake.account(delivery)) == (rows, 0, 0, rows, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (b"", "file.readable"),
+        (b"\xff\xfe\x00nothing", "file.readable"),
+        (b"visit_id,made\nV1,01/01/2026\n", "file.header"),
+    ],
+)
+def test_a_file_that_can_have_no_sound_row_may_only_be_rejected(intake: Intake, content: bytes, rule: str) -> None:
+    delivery = held(intake, content=content)
+    hold = hold_of(intake.warehouse.pipeline, delivery)
+    assert hold is not None
+    assert hold.options == (REJECT,)
+    assert APPROVE not in hold.body
+    with pytest.raises(KinbridgeError, match="KB-Q03") as caught:
+        decide(intake, delivery, APPROVE)
+    assert caught.value.facts["rule"] == rule
+    assert intake.state(delivery) is State.HELD
+    assert intake.warehouse.query("SELECT count(*) FROM ledger.decision") == [(0,)]
+    assert decide(intake, delivery, REJECT) == "rejected"
+
+
+def test_a_file_without_a_column_that_may_be_missing_in_a_row_may_be_approved(
+    intake: Intake, visits_folder: Path
+) -> None:
+    """The row rule is a warning: its rows are sound without the value, and a person may say so."""
+    required = column("person_id", "string", "required: true")
+    lenient = column(
+        "person_id",
+        "string",
+        "required: true",
+        "customProperties: [{ property: severity, value: { presence: warning } }]",
+    )
+    with mended(visits_folder, (CONTRACT, required, lenient)):
+        hold = hold_of(intake.warehouse.pipeline, held(intake, content=b"visit_id,made\nV1,01/01/2026\n"))
+    assert hold is not None
+    assert hold.options == (APPROVE, REJECT)
 
 
 def test_columns_that_nobody_agreed_on_are_said_and_hold_nothing(intake: Intake) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 from tests.support.declared import column, contract, write_agreement, write_feed
 
 from kinbridge.ledger.accounts import Account, read
-from kinbridge.ledger.deliveries import NewDelivery, get, register, set_state
+from kinbridge.ledger.deliveries import NewDelivery, get, register
 from kinbridge.ledger.states import State
 from kinbridge.receive.load import load_delivery
 from kinbridge.receive.stage import stage_delivery
-from kinbridge.receive.validate import _judge
+from kinbridge.receive.validate import judge
 from kinbridge.receive.work import work_on
 from kinbridge.validation.findings import find
 from kinbridge.warehouse.connection import transaction
@@ -146,9 +146,7 @@ class Intake:
         with transaction(self.warehouse.pipeline) as connection, connection.cursor() as cursor:
             work = work_on(connection, delivery_id)
             found = find(cursor, work.landing, work.rules, work.delivery.as_of)
-            verdict = _judge(connection, cursor, work, found, {})
-            state = State.HELD if verdict.held_by else State.VALIDATED
-            set_state(connection, delivery_id, state, ", ".join(verdict.held_by) or None, "test")
+            judge(connection, cursor, work, found, {})
         return delivery_id
 
     def load(self, *rows: str, as_of: date = JUNE) -> Account:

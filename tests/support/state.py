@@ -7,7 +7,10 @@ import hashlib
 from kinbridge.warehouse.connection import Dsn, connect
 
 # When something happened and which number it got may differ between two runs; nothing else may.
-_PASSING = "array['delivery_id', 'known_from', 'loaded_at', 'quarantined_at', 'collected_at', 'settled_at']"
+_PASSING = (
+    "array['delivery_id', 'known_from', 'loaded_at', 'quarantined_at', 'collected_at', 'settled_at', "
+    "'resolved_by', 'resolved_at', 'replay_id']"
+)
 _LEDGER = ("ledger.account", "ledger.rule_result", "ledger.finding", "ledger.load", "quarantine.source_row")
 # A decision's number and time are passing, who decided what is not.
 _DELIVERY = "partner, feed, file_name, size_bytes, sha256, period, as_of, contract_version, state, state_reason"
@@ -28,10 +31,15 @@ def state_of(dsn: Dsn) -> dict[str, str]:
                     f"""
                     SELECT (
                         to_jsonb(t) - {_PASSING}
-                        || jsonb_build_object('file', d.file_name, 'known_to', to_jsonb(t) ->> 'known_to' IS NULL)
+                        || jsonb_build_object(
+                            'file', d.file_name,
+                            'known_to', to_jsonb(t) ->> 'known_to' IS NULL,
+                            'resolved_by_file', r.file_name
+                        )
                     )::text AS line
                     FROM {table} AS t
                     LEFT JOIN ledger.delivery AS d ON d.delivery_id = t.delivery_id
+                    LEFT JOIN ledger.delivery AS r ON r.delivery_id::text = to_jsonb(t) ->> 'resolved_by'
                     ORDER BY line
                     """
                 )

@@ -25,10 +25,14 @@ def in_flight(dsn: Dsn, within_seconds: int) -> int:
 def begin_integration(dsn: Dsn) -> int | None:
     """Open an integration over all loads so far; None when the last finished one has seen them all.
 
+    A replay that loaded rows counts as a load.
+
     An open integration that a killed worker left is taken up again.
     """
     with transaction(dsn) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM ledger.load")
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM ledger.load) + (SELECT count(*) FROM ledger.replay WHERE loaded > 0)"
+        )
         loads = int(cursor.fetchone()[0])
         cursor.execute("SELECT coalesce(max(loads), 0) FROM ledger.integration WHERE finished_at IS NOT NULL")
         if loads <= int(cursor.fetchone()[0]):

@@ -1,4 +1,7 @@
-"""One run at a time works on a feed: an advisory lock in Postgres, freed by the database when the run dies."""
+"""One run at a time works on a feed: advisory locks in Postgres, freed by the database when the run dies.
+
+Two locks: one for collecting a feed's files, one for changing what the record says by them.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +20,43 @@ def feed_lock(dsn: Dsn, feed: str, *, wait_seconds: float = 60.0) -> Iterator[An
     """Hold the feed's lock, and give the connection that holds it. That connection is in autocommit: no transaction
     stays open while files are fetched. KB-D20 when another run has held it for `wait_seconds`.
     """
+    with _held(dsn, f"kinbridge.collect {feed}", feed, wait_seconds) as connection:
+        yield connection
+
+
+@contextmanager
+def load_lock(dsn: Dsn, feed: str, *, wait_seconds: float = 600.0) -> Iterator[Any]:
+    """Hold off loads of the feed, and give the connection that does. KB-D20 as for `feed_lock`."""
+    with _held(dsn, _load_key(feed), feed, wait_seconds) as connection:
+        yield connection
+
+
+def lock_load(cursor: Any, feed: str) -> None:
+    """Wait for other loads of the feed to end, and hold off more until the cursor's transaction ends."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (_load_key(feed),))
+
+
+def _load_key(feed: str) -> str:
+    return f"load {feed}"
+
+
+@contextmanager
+def _held(dsn: Dsn, key: str, feed: str, wait_seconds: float) -> Iterator[Any]:
     with explained(dsn.database):
         connection = connect(dsn)
         try:
             connection.autocommit = True
-            _acquire(connection, feed, wait_seconds)
+            _acquire(connection, key, feed, wait_seconds)
             yield connection
         finally:
             connection.close()
 
 
-def _acquire(connection: Any, feed: str, wait_seconds: float) -> None:
+def _acquire(connection: Any, key: str, feed: str, wait_seconds: float) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, false)", (f"{int(wait_seconds * 1000)}ms",))
         try:
-            cursor.execute("SELECT pg_advisory_lock(hashtextextended('kinbridge.collect ' || %s, 0))", (feed,))
+            cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (key,))
         except psycopg2.errors.LockNotAvailable:
             raise KinbridgeError("KB-D20", feed=feed, seconds=f"{wait_seconds:g}") from None
         cursor.execute("SELECT set_config('lock_timeout', '0', false)")

@@ -1,7 +1,8 @@
 """The states of a delivery, and the steps that lead from one to the next.
 
-A settled state is never left: a corrected file is a new delivery. Work before the load may be done again (a retried or
-cleared task), so those steps also lead back; nothing leads back from a decision or from a load.
+A settled state is left in one way only: a replay may load the last rows that a partly accepted delivery had in
+quarantine. Otherwise a corrected file is a new delivery. Work before the load may be done again (a retried or cleared
+task), so those steps also lead back; nothing leads back from a decision or from a load.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class State(StrEnum):
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more will happen to the delivery."""
+        """Whether the delivery is done with; only a person's replay can still better it."""
         return self in SETTLED
 
 
@@ -40,6 +41,7 @@ STEPS: dict[State, frozenset[State]] = {
     State.VALIDATED: frozenset({State.STAGED, State.HELD, State.REFUSED}) | ACCEPTED,
     State.HELD: frozenset({State.STAGED, State.VALIDATED, State.APPROVED, State.REFUSED}),
     State.APPROVED: frozenset({State.REFUSED}) | ACCEPTED,
+    State.PARTLY_ACCEPTED: frozenset({State.ACCEPTED, State.ACCEPTED_WITH_FINDINGS}),
 }
 
 

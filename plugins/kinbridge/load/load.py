@@ -6,7 +6,7 @@ once, however often a task is retried or doubled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -16,11 +16,14 @@ from kinbridge.contract.model import CODES, Column, Feed, Kind
 from kinbridge.contract.rules import rules
 from kinbridge.contract.sql import ident
 from kinbridge.errors import KinbridgeError
+from kinbridge.load.absence import Absent, close_absent, close_what_came_late, find_absent
+from kinbridge.load.correction import resolve_corrected
 from kinbridge.load.crosswalk import create, crosswalks
+from kinbridge.load.deletion import close_deleted, keep_deleted_away
 from kinbridge.load.merge import merge
-from kinbridge.load.source import create_doubted, create_source
-from kinbridge.load.target import target_of
-from kinbridge.load.transform import read_transform
+from kinbridge.load.source import Rows, create_doubted, create_source
+from kinbridge.load.target import Target, target_of
+from kinbridge.load.transform import Statement, read_transform
 from kinbridge.staging.landing import Landing
 
 
@@ -33,6 +36,8 @@ class Fates:
     unchanged: int
     quarantined: int
     duplicate: int
+    # Rows of the record that ended because the file no longer holds, or deletes, them; by table.
+    closed: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,38 +68,114 @@ class LoadPlan:
         }
 
 
+@dataclass(frozen=True)
+class Merged:
+    """What a merge came to: rows inserted by target, and how many lines changed the record and how many did not."""
+
+    targets: dict[str, int]
+    loaded: int
+    unchanged: int
+    deleted: dict[str, int] = field(default_factory=dict)
+
+
 def load(cursor: Any, plan: LoadPlan) -> Fates:
     """Load the accepted rows and quarantine the others, in the caller's transaction.
 
-    `cursor` is a psycopg2 cursor; the caller has locked the delivery's ledger row and commits. Raises `KinbridgeError`:
-    KB-L02 when the transform gives two different rows for one key, KB-L03 when it gives a row without a key.
+    `cursor` is a psycopg2 cursor; the caller has locked the delivery's ledger row and commits. Raises as
+    `merge_accepted` does.
     """
-    chosen = rules(plan.feed, plan.columns)
     _set_refused(cursor, plan.delivery_id)
-    cursor.execute(create_doubted(plan.delivery_id, plan.columns, chosen))
-    cursor.execute(create_source(plan.landing, chosen))
-    for crosswalk in crosswalks(plan.feed):
-        create(cursor, crosswalk)
+    merged = merge_accepted(cursor, plan)
+    closed = _close_absent(cursor, plan)
+    fates = replace(_fates(cursor, plan, merged), closed=merged.deleted | closed)
+    cursor.execute(
+        "INSERT INTO ledger.load (delivery_id, targets) VALUES (%s, %s)", (plan.delivery_id, Json(merged.targets))
+    )
+    return fates
+
+
+def merge_accepted(cursor: Any, plan: LoadPlan) -> Merged:
+    """Merge the landed rows that do not stand in the temporary table `refused` into the record.
+
+    The landed rows may be a part of the file (a replay), so nothing here may be concluded from what they lack. A line
+    that no statement of the transform takes is added to `refused`, with a finding. What older deliveries left in
+    quarantine under the keys of the merged rows is resolved. Raises `KinbridgeError`: KB-L02 when the transform gives
+    two different rows for one key, KB-L03 when it gives a row without a key, KB-L04 when it cannot be run.
+    """
+    statements = _ready(cursor, plan)
     cursor.execute("CREATE TEMP TABLE touched (line_no bigint, changed boolean) ON COMMIT DROP")
-    statements, problems = read_transform(plan.feed.folder / "transform.sql")
-    if problems:
-        raise KinbridgeError("KB-L04", feed=plan.feed.id, line=problems[0].line, problem=problems[0].text)
-    cursor.execute("SELECT clock_timestamp()")
-    parameters = plan.parameters(cursor.fetchone()[0])
-    targets = {
+    parameters = _now(cursor, plan)
+    merged = {
         statement.target: merge(cursor, plan.feed.id, target_of(statement.target), statement.sql, parameters)
         for statement in statements
     }
-    loaded, unchanged, unmapped = _touched(cursor, plan)
+    for name in merged:
+        close_what_came_late(cursor, plan.feed, target_of(name), parameters)
+    deleted = _delete(cursor, plan, statements, parameters) if plan.feed.extent.change_column else {}
+    targets = {name: result.inserted for name, result in merged.items()}
+    said = _said([target_of(name) for name, result in merged.items() if result.at_once])
+    loaded, unchanged, unmapped = _touched(cursor, plan, said, parameters)
     if unmapped:
-        _note_unmapped(cursor, plan)
+        _note_unmapped(cursor, plan, said, parameters)
     for referred in plan.referred_columns:
         _keep_reference_keys(cursor, plan, referred)
-    fates = _fates(cursor, plan, loaded, unchanged)
+    resolve_corrected(cursor, plan.landing, plan.as_of)
     # The landing tables can be dropped only when nothing of this session looks at them.
     cursor.execute("DROP VIEW source")
-    cursor.execute("INSERT INTO ledger.load (delivery_id, targets) VALUES (%s, %s)", (plan.delivery_id, Json(targets)))
-    return fates
+    return Merged(targets, loaded, unchanged, deleted)
+
+
+def absent_of(cursor: Any, plan: LoadPlan) -> dict[str, Absent]:
+    """What the delivery would close of each table for being absent, were it loaded now; nothing is changed."""
+    if not plan.feed.extent.closes:
+        return {}
+    cursor.execute("SAVEPOINT absent_of")
+    statements = _ready(cursor, plan, Rows.EVERY)
+    found = find_absent(cursor, plan.feed, statements, _now(cursor, plan))
+    cursor.execute("ROLLBACK TO SAVEPOINT absent_of")
+    return found
+
+
+def _ready(cursor: Any, plan: LoadPlan, rows: Rows = Rows.ACCEPTED) -> list[Statement]:
+    """Make what a transform reads: `source` and the crosswalks. Returns the transform. Raises KB-L04."""
+    chosen = rules(plan.feed, plan.columns)
+    cursor.execute(create_doubted(plan.delivery_id, plan.columns, chosen))
+    cursor.execute(create_source(plan.landing, chosen, rows))
+    for crosswalk in crosswalks(plan.feed):
+        create(cursor, crosswalk)
+    statements, problems = read_transform(plan.feed.folder / "transform.sql")
+    if problems:
+        raise KinbridgeError("KB-L04", feed=plan.feed.id, line=problems[0].line, problem=problems[0].text)
+    return statements
+
+
+def _now(cursor: Any, plan: LoadPlan) -> dict[str, Any]:
+    cursor.execute("SELECT clock_timestamp()")
+    return plan.parameters(cursor.fetchone()[0])
+
+
+def _delete(cursor: Any, plan: LoadPlan, statements: list[Statement], parameters: dict[str, Any]) -> dict[str, int]:
+    """Close what the delta deletes, and what it brings although a later one has deleted it."""
+    chosen = rules(plan.feed, plan.columns)
+    cursor.execute("DROP VIEW source")
+    cursor.execute(create_source(plan.landing, chosen, Rows.DELETING))
+    closed = close_deleted(cursor, statements, parameters)
+    for statement in statements:
+        keep_deleted_away(cursor, target_of(statement.target), parameters)
+    cursor.execute("DROP VIEW source")
+    cursor.execute(create_source(plan.landing, chosen))
+    return closed
+
+
+def _close_absent(cursor: Any, plan: LoadPlan) -> dict[str, int]:
+    """Close what the snapshot no longer holds. Only for whole files: a replay brings single rows."""
+    if not plan.feed.extent.closes:
+        return {}
+    cursor.execute(create_source(plan.landing, rules(plan.feed, plan.columns), Rows.EVERY))
+    statements, _ = read_transform(plan.feed.folder / "transform.sql")
+    found = close_absent(cursor, plan.feed, statements, _now(cursor, plan))
+    cursor.execute("DROP VIEW source")
+    return {name: absent.absent for name, absent in found.items()}
 
 
 def quarantine(cursor: Any, plan: LoadPlan) -> int:
@@ -142,7 +223,24 @@ def _set_refused(cursor: Any, delivery_id: int) -> None:
     cursor.execute("ANALYZE refused")
 
 
-def _touched(cursor: Any, plan: LoadPlan) -> tuple[int, int, int]:
+def _said(at_once: list[Target]) -> str:
+    """The query for the lines that the transform took, and whether they changed the record: (line_no, changed).
+
+    Where everything was inserted at once, the record's new rows tell the lines: writing each of them down besides costs
+    as much as the insert. Parameters: delivery_id, known_at.
+    """
+    inserted = "".join(
+        f"""
+            UNION ALL
+            SELECT line_no, true AS changed
+            FROM {target.table}
+            WHERE delivery_id = %(delivery_id)s AND known_from = %(known_at)s"""
+        for target in at_once
+    )
+    return f"SELECT line_no, changed FROM touched{inserted}"
+
+
+def _touched(cursor: Any, plan: LoadPlan, said: str, parameters: dict[str, Any]) -> tuple[int, int, int]:
     """How many lines changed the record, how many did not, and how many accepted ones no statement took.
 
     A line that the transform invented counts as well: then the account does not balance, and nothing is loaded.
@@ -155,31 +253,33 @@ def _touched(cursor: Any, plan: LoadPlan) -> tuple[int, int, int]:
             count(*) FILTER (WHERE changed IS NULL)
         FROM (
             SELECT line_no, bool_or(changed) AS changed
-            FROM (
-                SELECT line_no, changed
-                FROM touched
-                UNION ALL
-                SELECT line_no, NULL
-                FROM {plan.landing.view} AS a
-                WHERE NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = a.line_no)
-            ) AS said
+            FROM ({said}) AS said
             GROUP BY line_no
         ) AS lines
-        """
+        FULL JOIN (
+            SELECT line_no
+            FROM {plan.landing.view} AS a
+            WHERE NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = a.line_no)
+        ) AS accepted USING (line_no)
+        """,
+        parameters,
     )
     loaded, unchanged, unmapped = cursor.fetchone()
     return int(loaded), int(unchanged), int(unmapped)
 
 
-def _note_unmapped(cursor: Any, plan: LoadPlan) -> None:
+def _note_unmapped(cursor: Any, plan: LoadPlan, said: str, parameters: dict[str, Any]) -> None:
     """Rows that no statement of the transform took: quarantined, with a finding, so that nothing vanishes."""
     cursor.execute(
         f"""
         INSERT INTO ledger.finding (delivery_id, rule, line_no)
-        SELECT {plan.delivery_id}, 'row.unmapped', s.line_no
-        FROM source AS s
-        WHERE NOT EXISTS (SELECT FROM touched AS t WHERE t.line_no = s.line_no)
-        """
+        SELECT {plan.delivery_id}, 'row.unmapped', a.line_no
+        FROM {plan.landing.view} AS a
+        WHERE
+            NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = a.line_no)
+            AND NOT EXISTS (SELECT FROM ({said}) AS t WHERE t.line_no = a.line_no)
+        """,
+        parameters,
     )
     count = int(cursor.rowcount)
     if count:
@@ -187,6 +287,8 @@ def _note_unmapped(cursor: Any, plan: LoadPlan) -> None:
             """
             INSERT INTO ledger.rule_result (delivery_id, rule, code, severity, scope, found)
             VALUES (%s, 'row.unmapped', %s, 'critical', 'row', %s)
+            -- A replay adds to what an earlier look at other lines found.
+            ON CONFLICT (delivery_id, rule) DO UPDATE SET found = rule_result.found + excluded.found
             """,
             (plan.delivery_id, CODES[Kind.UNMAPPED], count),
         )
@@ -212,9 +314,9 @@ def _keep_reference_keys(cursor: Any, plan: LoadPlan, columns: tuple[str, ...]) 
     )
 
 
-def _fates(cursor: Any, plan: LoadPlan, loaded: int, unchanged: int) -> Fates:
+def _fates(cursor: Any, plan: LoadPlan, merged: Merged) -> Fates:
     cursor.execute(f"SELECT count(*) FROM {plan.landing.table}")
     source_rows = int(cursor.fetchone()[0])
     cursor.execute(f"SELECT count(*) FROM {plan.landing.repeat}")
     duplicate = int(cursor.fetchone()[0])
-    return Fates(source_rows, loaded, unchanged, quarantine(cursor, plan), duplicate)
+    return Fates(source_rows, merged.loaded, merged.unchanged, quarantine(cursor, plan), duplicate)

@@ -8,6 +8,7 @@ rows share a key, or the record already has some of them, a temporary table stan
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
@@ -17,16 +18,22 @@ from kinbridge.errors import KinbridgeError
 from kinbridge.load.target import Target
 
 LINES_NAMED = 20
-# The control characters that ASCII has for it: unit separator, and record separator for a value that there is not.
-SEPARATOR, NOTHING = r"E'\x1f'", r"E'\x1e'"
 
 
-def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: dict[str, Any]) -> int:
-    """Merge the rows of `select` into the target; returns how many were inserted.
+@dataclass(frozen=True)
+class Outcome:
+    """How many rows were inserted; `at_once` when all of them were, so that the target itself tells the lines."""
+
+    inserted: int
+    at_once: bool = False
+
+
+def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: dict[str, Any]) -> Outcome:
+    """Merge the rows of `select` into the target.
 
     `parameters` (psycopg2 named style) are feed, partner, delivery_id, contract_version, as_of, known_at. `known_at` is
     the moment of this load, taken after its lock: a transaction that waited began before the load that it comes after.
-    The table `touched` (line_no, changed) gets every line of the rows.
+    The table `touched` (line_no, changed) gets every line of the rows, unless they were inserted at once.
 
     A current row's `as_of` is the latest day up to which a delivery has said it, so a delivery that says nothing new
     moves it on, and an older one that arrives late cannot supersede what a newer one confirmed.
@@ -35,11 +42,16 @@ def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: di
     """
     cursor.execute(f"SELECT * FROM ({select}\n) AS q LIMIT 0")
     rows = _rows(target, select, [column.name for column in cursor.description])
-    cursor.execute(f"SELECT EXISTS (SELECT FROM {target.table} WHERE feed = %(feed)s AND known_to IS NULL)", parameters)
-    known = bool(cursor.fetchone()[0])
-    at_once = None if known else _insert_at_once(cursor, target, rows, parameters)
-    if at_once is not None:
-        return at_once
+    cursor.execute(
+        """
+        SELECT EXISTS (SELECT FROM ledger.load INNER JOIN ledger.delivery USING (delivery_id) WHERE feed = %(feed)s)
+        """,
+        parameters,
+    )
+    loaded_before = bool(cursor.fetchone()[0])
+    inserted = None if loaded_before else _insert_at_once(cursor, target, rows, parameters)
+    if inserted is not None:
+        return Outcome(inserted, at_once=True)
     # What the transform says, and below only the first row of each key.
     cursor.execute(f"CREATE TEMP TABLE incoming ON COMMIT DROP AS {rows}")
     key = ", ".join(ident(c) for c in target.key)
@@ -48,7 +60,7 @@ def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: di
     _set_repeats_aside(cursor, feed_id, target, key)
     inserted = _update(cursor, target, parameters)
     cursor.execute("DROP TABLE incoming")
-    return inserted
+    return Outcome(inserted)
 
 
 def _rows(target: Target, select: str, given: Iterable[str]) -> str:
@@ -68,24 +80,10 @@ def _rows(target: Target, select: str, given: Iterable[str]) -> str:
 def _hash(target: Target) -> str:
     """SQL for the hash of a row. It tells changed from unchanged within one row's history; it is no security measure.
 
-    The values one after the other with a separator, and the sum of their lengths, each times its place, so that a
-    separator within a value cannot pass for one between two. Half the time of `ROW(...)::text`. Dates count as days,
-    whatever the session's DateStyle.
+    Of values, not of their text, so no setting of a session changes it, and half the time of any hash of text. The
+    functions that it calls for each value are those of hash partitions, which Postgres therefore keeps over versions.
     """
-    values, lengths = [], []
-    for place, (name, kind) in enumerate(target.columns.items(), 1):
-        column = ident(name)
-        text = (
-            column
-            if kind == "text"
-            else f"({column} - DATE '2000-01-01')::text"
-            if kind == "date"
-            else f"{column}::text"
-        )
-        values.append(f"coalesce({text}, {NOTHING})")
-        if kind == "text":
-            lengths.append(f"coalesce(octet_length({column}), 0) * {place}")
-    return f"md5(concat_ws({SEPARATOR}, {', '.join(values)}, {' + '.join(lengths)}))::uuid"
+    return f"hash_record_extended(ROW({', '.join(ident(name) for name in target.columns)}), 0)"
 
 
 def _refuse_rows_without_key(cursor: Any, feed_id: str, target: Target) -> None:
@@ -150,15 +148,9 @@ def _insert_at_once(cursor: Any, target: Target, rows: str, parameters: dict[str
         # A transform may hold the percent signs that stand for parameters here.
         cursor.execute(
             f"""
-            WITH written AS (
-                {_insert_into(target)}
-                SELECT {_row(target)}, NULL
-                FROM ({rows.replace("%", "%%")}) AS i
-                RETURNING line_no
-            )
-            INSERT INTO touched (line_no, changed)
-            SELECT line_no, true
-            FROM written
+            {_insert_into(target)}
+            SELECT {_row(target)}, NULL
+            FROM ({rows.replace("%", "%%")}) AS i
             """,
             parameters,
         )
@@ -171,14 +163,21 @@ def _insert_at_once(cursor: Any, target: Target, rows: str, parameters: dict[str
 
 
 def _update(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
-    """What is new or changed against the record's current rows. `stale`: the record already knows something newer."""
+    """What is new or changed against the record's current rows. `stale`: the record already knows something newer.
+
+    Of two deliveries of one day the later one is the newer. What the delivery itself has said stands: rows that a
+    replay brings later fill gaps, they do not overrule it.
+    """
     key = ", ".join(f"i.{ident(c)}" for c in target.key)
     names = ", ".join(ident(c) for c in target.key)
     same_key = " AND ".join(f"c.{ident(c)} = i.{ident(c)}" for c in target.key)
     cursor.execute(
         f"""
         CREATE TEMP TABLE known ON COMMIT DROP AS
-        SELECT {key}, c.row_hash = i.row_hash AS same, c.as_of > %(as_of)s AS stale
+        SELECT
+            {key},
+            c.row_hash = i.row_hash AS same,
+            (c.as_of, c.delivery_id) >= (%(as_of)s, %(delivery_id)s) AS stale
         FROM incoming AS i
         INNER JOIN {target.table} AS c
             ON c.feed = %(feed)s AND {same_key} AND c.known_to IS NULL

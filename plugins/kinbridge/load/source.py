@@ -7,6 +7,7 @@ held against Great Expectations, so no rule is evaluated again.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 
 from kinbridge.contract.model import Column, Kind, Rule
 from kinbridge.contract.sql import ident, literal, typed_name
@@ -26,15 +27,34 @@ def create_doubted(delivery_id: int, columns: Iterable[Column], rules: Iterable[
     )
 
 
-def create_source(landing: Landing, rules: Iterable[Rule]) -> str:
+class Rows(StrEnum):
+    """Which landed rows `source` holds: those to load, those of them that delete their key, or every one."""
+
+    ACCEPTED = "accepted"
+    DELETING = "deleting"
+    EVERY = "every"
+
+
+def create_source(landing: Landing, rules: Iterable[Rule], rows: Rows = Rows.ACCEPTED) -> str:
     """The temporary view `source`. Rows with a critical finding stand in the temporary table `refused`."""
     chosen = list(rules)
     columns = ", ".join(["t.line_no", *(f"{_value(c, chosen)} AS {ident(c.name)}" for c in landing.columns)])
     return (
         f"CREATE TEMP VIEW source AS SELECT {columns} FROM {landing.view} AS t "
-        "LEFT JOIN doubted AS d ON d.line_no = t.line_no "
-        "WHERE NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = t.line_no)"
+        f"LEFT JOIN doubted AS d ON d.line_no = t.line_no WHERE {_chosen(landing, rows)}"
     )
+
+
+def _chosen(landing: Landing, rows: Rows) -> str:
+    """The condition on landed rows; a delta's rows that delete their key are no rows to load."""
+    if rows is Rows.EVERY:
+        return "true"
+    condition = "NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = t.line_no)"
+    extent = landing.feed.extent
+    if extent.change_column is None:
+        return condition
+    deletes = f"coalesce(t.{ident(extent.change_column)} = ANY({_array(extent.delete_codes)}), false)"
+    return f"{condition} AND {deletes if rows is Rows.DELETING else f'NOT {deletes}'}"
 
 
 def _value(column: Column, rules: list[Rule]) -> str:

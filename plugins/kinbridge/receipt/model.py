@@ -12,7 +12,9 @@ from datetime import date, datetime
 from kinbridge.ledger.accounts import Account
 from kinbridge.ledger.states import State
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
+# The findings file names so many lines at most; a spreadsheet opens as many in a moment.
+MOST_LISTED = 100_000
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,10 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Receipt:
-    """Everything that a receipt says about one delivery. `causes` come in order of weight."""
+    """Everything that a receipt says about one delivery. `causes` come in order of weight.
+
+    `corrected` counts the quarantined rows of the account that a later delivery has brought corrected.
+    """
 
     delivery_id: int
     partner: str
@@ -107,8 +112,19 @@ class Receipt:
     decision: Decision | None
     earlier: Earlier | None
     contact: str
+    corrected: int = 0
 
     @property
     def stem(self) -> str:
         """The receipt's own file name without its ending: `<file name>.d<delivery id>.receipt`."""
         return f"{self.file_name}.d{self.delivery_id}.receipt"
+
+    @property
+    def found(self) -> int:
+        """How many findings the delivery has: one for each row and rule, and one for each rule of the whole file."""
+        return sum(cause.count if cause.scope == "row" else 1 for cause in self.causes)
+
+    @property
+    def listed(self) -> int:
+        """How many of them the findings file names."""
+        return min(self.found, MOST_LISTED)

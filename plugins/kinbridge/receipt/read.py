@@ -25,11 +25,12 @@ def read_receipt(
     partner_name: str,
     feed_title: str,
     contact: str,
+    headers: Mapping[str, str] | None = None,
 ) -> Receipt:
     """The receipt of a delivery as the ledger stands now. KB-D18 when there is no such delivery.
 
     `rules` say each rule in the partner's terms; a rule without an entry is told by the names the ledger has.
-    `partner_name`, `feed_title` and `contact` are words for people.
+    `partner_name`, `feed_title` and `contact` are words for people; `headers` are the partner's names of columns.
     """
     delivery = deliveries.get(connection, delivery_id)
     return Receipt(
@@ -50,14 +51,17 @@ def read_receipt(
         agreement_version=delivery.agreement_version,
         state=delivery.state,
         account=accounts.read(connection, delivery_id),
-        causes=_causes(connection, delivery_id, rules),
+        causes=_causes(connection, delivery_id, rules, headers or {}),
         decision=_decision(connection, delivery_id),
         earlier=_earlier(connection, delivery.duplicate_of),
         contact=contact,
+        corrected=_corrected(connection, delivery_id),
     )
 
 
-def _causes(connection: Any, delivery_id: int, rules: Mapping[str, RuleText]) -> tuple[Cause, ...]:
+def _causes(
+    connection: Any, delivery_id: int, rules: Mapping[str, RuleText], headers: Mapping[str, str]
+) -> tuple[Cause, ...]:
     """The broken rules: what holds a file first, then critical before warning, the most frequent first."""
     ranges = _ranges(connection, delivery_id)
     with connection.cursor() as cursor:
@@ -83,12 +87,16 @@ def _causes(connection: Any, delivery_id: int, rules: Mapping[str, RuleText]) ->
             (delivery_id,),
         )
         rows = cursor.fetchall()
-    return tuple(_cause(row, rules, tuple(ranges[row[0]])) for row in rows)
+    return tuple(_cause(row, rules, headers, tuple(ranges[row[0]])) for row in rows)
 
 
-def _cause(row: tuple[Any, ...], rules: Mapping[str, RuleText], ranges: tuple[LineRange, ...]) -> Cause:
+def _cause(
+    row: tuple[Any, ...], rules: Mapping[str, RuleText], headers: Mapping[str, str], ranges: tuple[LineRange, ...]
+) -> Cause:
     rule, code, column_name, severity, scope, found = row
-    text = rules.get(rule) or RuleText(rule, code, tuple((column_name or "").split(", ")) if column_name else ())
+    # A rule of the file is about other columns each time; the ledger has their names in the contract.
+    named = tuple(headers.get(name, name) for name in (column_name or "").split(", ") if name)
+    text = rules.get(rule) or RuleText(rule, code)
     entry: CatalogueEntry | None = catalogue().get(text.code)
     listed = sum(span.lines for span in ranges)
     return Cause(
@@ -97,7 +105,7 @@ def _cause(row: tuple[Any, ...], rules: Mapping[str, RuleText], ranges: tuple[Li
         title=entry.title if entry else rule,
         severity=severity,
         scope=scope,
-        columns=text.columns,
+        columns=text.columns or named,
         expected=text.expected,
         count=found,
         meaning=entry.meaning if entry else "",
@@ -150,6 +158,15 @@ def _ranges(connection: Any, delivery_id: int) -> dict[str, list[LineRange]]:
         for rule, first, last in cursor.fetchall():
             found[rule].append(LineRange(first, last))
     return found
+
+
+def _corrected(connection: Any, delivery_id: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM quarantine.source_row WHERE delivery_id = %s AND resolved_by <> delivery_id",
+            (delivery_id,),
+        )
+        return int(cursor.fetchone()[0])
 
 
 def _decision(connection: Any, delivery_id: int) -> Decision | None:

@@ -1,4 +1,5 @@
-"""Renders a receipt: one HTML page that stands by itself, and the same facts as JSON.
+"""Renders a receipt: one HTML page that stands by itself, and the same facts as JSON. The third form, the findings file
+with a line for each finding, is written by `findings_file.py`.
 
 The JSON's shape is `receipt.schema.yaml` (JSON Schema); `schema_version` is raised with it: the second number when
 fields are added, the first when anything that was there changes. Equal receipts render to equal bytes, so that sending
@@ -12,6 +13,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
@@ -27,6 +29,8 @@ def render_html(receipt: Receipt) -> bytes:
     page = _template().render(
         receipt=receipt,
         message=words.message_of(receipt),
+        # `./` keeps a colon in the name from reading as a scheme.
+        findings_link=f"./{quote(receipt.stem)}.csv",
         fates=words.fates_of(receipt),
         schema_version=SCHEMA_VERSION,
         first_ranges=FIRST_RANGES,
@@ -70,6 +74,12 @@ def as_plain(receipt: Receipt) -> dict[str, Any]:
             "quarantined": account.quarantined,
             "duplicate": account.duplicate,
             "undecided": account.undecided,
+        },
+        "corrected": receipt.corrected,
+        "findings_file": {
+            "name": f"{receipt.stem}.csv",
+            "listed": receipt.listed,
+            "not_listed": receipt.found - receipt.listed,
         },
         "findings": [_plain_cause(cause) for cause in receipt.causes],
         "contact": receipt.contact,

@@ -1,4 +1,4 @@
-"""Puts a receipt into the partner's outbox: the page and the JSON, each in one step. Safe to repeat."""
+"""Puts a receipt into the partner's outbox: page, JSON and findings file, each in one step. Safe to repeat."""
 
 from __future__ import annotations
 
@@ -13,17 +13,25 @@ from kinbridge.receipt.render import render_html, render_json
 
 
 def send_receipt(
-    endpoint: SftpEndpoint, receipt: Receipt, *, outbox: str = OUTBOX, timeouts: Timeouts | None = None
-) -> tuple[str, str]:
-    """Send both forms; their paths on the partner's server.
+    endpoint: SftpEndpoint,
+    receipt: Receipt,
+    findings: bytes,
+    *,
+    outbox: str = OUTBOX,
+    timeouts: Timeouts | None = None,
+) -> tuple[str, str, str]:
+    """Send the three forms, the page last, since it points to the others; their paths on the partner's server.
+
+    `findings` are the bytes of the findings file.
 
     Raises as `open_sftp` and `upload` do, and KB-D16 for a file name that must not become part of a path.
     """
     name, cause = readable(receipt.stem.encode("utf-8", "surrogateescape"))
     if name is None:
         raise KinbridgeError("KB-D16", partner=endpoint.partner, file=f"receipt {receipt.delivery_id}", cause=cause)
-    page, data = f"{outbox}/{name}.html", f"{outbox}/{name}.json"
+    page, data, lines = (f"{outbox}/{name}.{form}" for form in ("html", "json", "csv"))
     with open_sftp(endpoint, timeouts) as session:
         upload(session, render_json(receipt), data)
+        upload(session, findings, lines)
         upload(session, render_html(receipt), page)
-    return page, data
+    return page, data, lines

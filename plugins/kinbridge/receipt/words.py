@@ -134,8 +134,15 @@ def _accepted_with_findings() -> Message:
 
 
 def _partly_accepted(receipt: Receipt) -> Message:
-    set_aside = receipt.account.quarantined if receipt.account else 0
+    set_aside = receipt.account.quarantined - receipt.corrected if receipt.account else 0
     total = receipt.account.source_rows if receipt.account else 0
+    if receipt.account and set_aside == 0:
+        return Message(
+            "good",
+            "Accepted, corrected since",
+            "Every row that needed correction has come corrected in a later file.",
+            ("Nothing. Thank you.",),
+        )
     need = "needs" if set_aside == 1 else "need"
     return Message(
         "mixed",
@@ -143,7 +150,7 @@ def _partly_accepted(receipt: Receipt) -> Message:
         f"{set_aside:,} of {counted(total, 'row', 'rows')} {need} correction; the others were accepted.",
         (
             "Open your file at the lines named below. Lines are counted from 1, and the heading is line 1. Where a "
-            "list is cut short here, the .json file beside this receipt goes on.",
+            "list is cut short here, the .csv file beside this receipt goes on.",
             _OWN_SYSTEM,
             _SEND_AGAIN + " Rows that we already have do no harm.",
         ),

@@ -1,12 +1,13 @@
-"""Step 0: is the feed allowed today, and what is new in its inbox."""
+"""Step 0: is the feed allowed today and its partner not paused, and what is new in its inbox."""
 
 from __future__ import annotations
 
 import logging
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from kinbridge.agreement.gate import Permit, permit
 from kinbridge.agreement.reader import read_agreements
+from kinbridge.calendar.pause import refuse_paused
 from kinbridge.contract.model import Feed
 from kinbridge.contract.odcs import feeds
 from kinbridge.delivery.collect import collect
@@ -24,9 +25,12 @@ ACTOR = "receive.gate"
 def gate(dsn: Dsn, feed_id: str, today: date) -> Permit:
     """The permit under which the feed may be collected today; a refusal is written to the ledger.
 
-    Raises `KinbridgeError` KB-A01 to KB-A06: which agreement, and why it does not allow the feed.
+    Raises `KinbridgeError` KB-E03 (the partner is paused: since when, and why), and KB-A01 to KB-A06: which agreement,
+    and why it does not allow the feed.
     """
     try:
+        with transaction(dsn) as connection:
+            refuse_paused(connection, feed_id.split("/", 1)[0], datetime.now(UTC))
         return permit(feed_id, today, read_agreements())
     except KinbridgeError as error:
         with transaction(dsn) as connection:
@@ -45,14 +49,19 @@ def collect_feed(
 ) -> list[int]:
     """Collect what is new; returns the deliveries to work on, oldest period first.
 
-    A file that was here before is among them: every step passes it by, and it gets its receipt. `resume_since` is for a
+    A file that was here before, or is not what its manifest says, or says that there is nothing to report, is among
+    them: every step passes it by, and it gets its receipt. `resume_since` is for a
     task that tries again: what its earlier try registered before it died is taken up.
     """
     collected = collect(endpoint, plan_of(feed, granted), dsn, landing_folder(), now=now, resume_since=resume_since)
     log.info("%s: %s", feed.id, collected.summary())
     for waiting in collected.waiting:
         log.info("left in the inbox: %s (%s)", waiting.file, waiting.reason)
-    return [*collected.unfinished, *collected.new, *collected.duplicates]
+    for oddity in collected.refused:
+        if oddity.code in {"KB-H02", "KB-H07"}:  # what keeps other files waiting, or a period open
+            log.warning("not taken: %s (%s: %s)", oddity.file, oddity.code, oddity.cause)
+    settled = [*collected.attested, *collected.turned_away, *collected.duplicates]
+    return [*collected.unfinished, *collected.new, *settled]
 
 
 def plan_of(feed: Feed, granted: Permit) -> CollectPlan:
@@ -65,5 +74,14 @@ def plan_of(feed: Feed, granted: Permit) -> CollectPlan:
         agreement_id=granted.agreement_id,
         agreement_version=granted.version,
         waits_for=tuple(sorted({r.feed for r in feed.references})),
-        partner_patterns=tuple(f.dialect.file_pattern for f in feeds().values() if f.partner == feed.partner),
+        partner_patterns=tuple(p for f in feeds().values() if f.partner == feed.partner for p in _patterns(f)),
+        manifest=feed.dialect.manifest,
+        nothing=feed.dialect.nothing,
     )
+
+
+def _patterns(feed: Feed) -> list[str]:
+    """The patterns of all names that a feed has a use for."""
+    dialect = feed.dialect
+    manifest = [dialect.manifest.file_pattern] if dialect.manifest else []
+    return [dialect.file_pattern, *manifest, *([dialect.nothing] if dialect.nothing else [])]

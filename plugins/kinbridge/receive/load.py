@@ -11,6 +11,7 @@ from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.accounts import Account, read, write
 from kinbridge.ledger.deliveries import forget_landed, set_state
 from kinbridge.ledger.events import record_event
+from kinbridge.ledger.locks import lock_load
 from kinbridge.ledger.states import State
 from kinbridge.load.load import Fates, load, reject
 from kinbridge.receive.stage import restage_approved
@@ -36,7 +37,7 @@ def load_delivery(dsn: Dsn, delivery_id: int, today: date) -> Account | None:
         if work.delivery.state.settled:
             return read(connection, delivery_id) if work.delivery.state is not State.REFUSED else None
         # Loads of one feed come one after the other: each compares with what the one before left.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"load {work.feed.id}",))
+        lock_load(cursor, work.feed.id)
         rejected = _rejected(cursor, delivery_id)
         if work.delivery.state is State.HELD and not rejected:
             raise KinbridgeError("KB-L05", feed=work.feed.id, delivery=delivery_id)
@@ -84,17 +85,20 @@ def _settle(connection: Any, cursor: Any, work: Work, fates: Fates, rejected: bo
         undecided=0,
     )
     write(connection, account)
-    cursor.execute("SELECT count(*) FROM ledger.rule_result WHERE delivery_id = %s AND found > 0", (delivery_id,))
-    findings = int(cursor.fetchone()[0])
-    if rejected:
-        state = State.REFUSED
-    elif fates.quarantined:
-        state = State.PARTLY_ACCEPTED
-    else:
-        state = State.ACCEPTED_WITH_FINDINGS if findings else State.ACCEPTED
-    record_event(connection, delivery_id, ACTOR, "settled", {"state": state.value})
+    state = State.REFUSED if rejected else accepted_state(cursor, account)
+    record_event(connection, delivery_id, ACTOR, "settled", {"state": state.value, "closed": fates.closed})
     set_state(connection, delivery_id, state, None, ACTOR)
     return account
+
+
+def accepted_state(cursor: Any, account: Account) -> State:
+    """The state of a delivery with this account, by its findings in the ledger, after a load or a replay."""
+    if account.quarantined:
+        return State.PARTLY_ACCEPTED
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM ledger.rule_result WHERE delivery_id = %s AND found > 0)", (account.delivery_id,)
+    )
+    return State.ACCEPTED_WITH_FINDINGS if cursor.fetchone()[0] else State.ACCEPTED
 
 
 def _forget_file(work: Work) -> None:

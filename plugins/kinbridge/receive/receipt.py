@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kinbridge.contract.model import Column, Feed, Kind, Rule
 from kinbridge.contract.odcs import feed_of
 from kinbridge.contract.rules import rules
@@ -9,6 +11,7 @@ from kinbridge.delivery.endpoint import SftpEndpoint
 from kinbridge.ledger.deliveries import get
 from kinbridge.ledger.events import record_event
 from kinbridge.partner.profile import office_contact, read_profile
+from kinbridge.receipt.findings_file import findings_file
 from kinbridge.receipt.model import Receipt, RuleText
 from kinbridge.receipt.read import read_receipt
 from kinbridge.receipt.send import send_receipt
@@ -18,9 +21,13 @@ ACTOR = "receive.receipt"
 
 
 def send_receipt_of(dsn: Dsn, endpoint: SftpEndpoint, delivery_id: int) -> None:
-    """Send the receipt as the ledger stands now; sending again replaces it."""
-    receipt = receipt_of(dsn, delivery_id)
-    page, _ = send_receipt(endpoint, receipt)
+    """Send the receipt as the ledger stands now; sending again replaces it, after a replay or a correction too."""
+    with transaction(dsn) as connection:
+        # All figures and lines as of one moment.
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        receipt = _read(connection, delivery_id)
+        findings = findings_file(connection, receipt)
+    page, *_ = send_receipt(endpoint, receipt, findings)
     with transaction(dsn) as connection:
         record_event(connection, delivery_id, ACTOR, "receipt sent", {"state": receipt.state.value, "outbox": page})
 
@@ -28,16 +35,26 @@ def send_receipt_of(dsn: Dsn, endpoint: SftpEndpoint, delivery_id: int) -> None:
 def receipt_of(dsn: Dsn, delivery_id: int) -> Receipt:
     """The receipt of a delivery."""
     with transaction(dsn) as connection:
-        delivery = get(connection, delivery_id)
-        feed = feed_of(delivery.feed)
-        return read_receipt(
-            connection,
-            delivery_id,
-            {rule.id: _text(feed, rule) for rule in rules(feed, feed.columns)},
-            partner_name=read_profile(delivery.partner).name,
-            feed_title=feed.title,
-            contact=office_contact(),
-        )
+        return _read(connection, delivery_id)
+
+
+def _read(connection: Any, delivery_id: int) -> Receipt:
+    delivery = get(connection, delivery_id)
+    feed = feed_of(delivery.feed)
+    return read_receipt(
+        connection,
+        delivery_id,
+        rule_texts(feed),
+        partner_name=read_profile(delivery.partner).name,
+        feed_title=feed.title,
+        contact=office_contact(),
+        headers={column.name: column.header for column in feed.columns},
+    )
+
+
+def rule_texts(feed: Feed) -> dict[str, RuleText]:
+    """Every rule of the feed in the partner's own words, by its id."""
+    return {rule.id: _text(feed, rule) for rule in rules(feed, feed.columns)}
 
 
 def _text(feed: Feed, rule: Rule) -> RuleText:
@@ -56,6 +73,12 @@ def expected(feed: Feed, rule: Rule) -> str:
             return rule.reference.feed
         case Kind.BAD_SHARE:
             return f"{feed.max_bad_row_share:.1%}"
+        case Kind.DRIFT:
+            return f"{feed.drift_share:.0%}"
+        case Kind.CLOSED_SHARE:
+            return f"{feed.extent.max_closed_share:.0%}"
+        case Kind.SHRUNK:
+            return f"{feed.shrink_below:.0%}"
         case _:
             return ""
 

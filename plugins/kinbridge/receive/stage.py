@@ -1,23 +1,31 @@
-"""Step 1: the landed file into its landing table."""
+"""Step 1: the landed file into its landing table; opened and its signature checked first, where that is agreed."""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from kinbridge.agreement.gate import permit
+from kinbridge.agreement.gate import Permit, permit
 from kinbridge.agreement.reader import read_agreements
+from kinbridge.contract.model import Column, Feed
 from kinbridge.contract.odcs import feed_of
+from kinbridge.delivery.refusal import refuse_unread
+from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.accounts import Account, write
-from kinbridge.ledger.deliveries import set_state
+from kinbridge.ledger.deliveries import Delivery, set_state
 from kinbridge.ledger.events import record_event
 from kinbridge.ledger.states import State
+from kinbridge.openpgp.clear import REFUSALS, clear_file
 from kinbridge.receive.work import landed, locked, work_on
-from kinbridge.staging.stage import stage
+from kinbridge.staging.landing import Landing
+from kinbridge.staging.stage import Staged, stage
 from kinbridge.warehouse.connection import Dsn, transaction
 
 ACTOR = "receive.stage"
+OPENPGP_RULE = "file.openpgp"
 # States in which staging (again) can still change anything.
 OPEN = frozenset({State.COLLECTED, State.STAGED, State.VALIDATED, State.HELD})
 
@@ -25,7 +33,9 @@ OPEN = frozenset({State.COLLECTED, State.STAGED, State.VALIDATED, State.HELD})
 def stage_delivery(dsn: Dsn, delivery_id: int, today: date) -> int:
     """Stage the columns that the agreement allows today; returns the rows of the file.
 
-    Raises `KinbridgeError`: KB-A.. when no agreement is in force any more, KB-D50 when the landed file is gone.
+    A file that is not encrypted and signed as agreed is refused, and has no rows. Raises `KinbridgeError`: KB-A.. when
+    no agreement is in force any more, KB-D50 when the landed file is gone, KB-H16 and KB-H17 when a key of ours or of
+    the partner is not here.
     """
     with transaction(dsn) as connection:
         delivery = locked(connection, delivery_id)
@@ -34,8 +44,9 @@ def stage_delivery(dsn: Dsn, delivery_id: int, today: date) -> int:
         feed = feed_of(delivery.feed)
         granted = permit(feed.id, today, read_agreements())
         columns = feed.authorised(granted.columns)
-        with connection.cursor() as cursor:
-            staged = stage(cursor, Path(delivery.landed_path or ""), feed, columns, delivery_id)
+        staged = _stage(connection, delivery, feed, columns, granted)
+        if staged is None:
+            return 0
         write(connection, Account(delivery_id, source_rows=staged.rows, undecided=staged.rows))
         facts = {**asdict(staged), "columns": [c.name for c in columns], "agreement": granted.agreement_id}
         record_event(connection, delivery_id, ACTOR, "staged", facts)
@@ -56,7 +67,33 @@ def restage_approved(dsn: Dsn, delivery_id: int, today: date) -> None:
             return
         granted = permit(work.feed.id, today, read_agreements())
         columns = tuple(c for c in work.columns if c.name in granted.columns)
-        with connection.cursor() as cursor:
-            staged = stage(cursor, Path(delivery.landed_path or ""), work.feed, columns, delivery_id)
+        staged = _stage(connection, delivery, work.feed, columns, granted)
+        if staged is None:
+            return
         facts = {**asdict(staged), "columns": [c.name for c in columns], "agreement": granted.agreement_id}
         record_event(connection, delivery_id, ACTOR, "staged", facts)
+
+
+def _stage(
+    connection: Any, delivery: Delivery, feed: Feed, columns: tuple[Column, ...], granted: Permit
+) -> Staged | None:
+    """Stage the clear text of the landed file. None when the file had to be refused; then it is, and is destroyed.
+
+    Destroying it before the refusal is committed loses nothing: a run that dies between has it fetched again.
+    """
+    path = Path(delivery.landed_path or "")
+    try:
+        with (
+            clear_file(path, granted.openpgp, feed.partner, delivery.file_name) as clear,
+            connection.cursor() as cursor,
+        ):
+            return stage(cursor, clear, feed, columns, delivery.delivery_id)
+    except KinbridgeError as error:
+        if error.code not in REFUSALS.values():
+            raise
+        with connection.cursor() as cursor:
+            cursor.execute(Landing(feed, columns, delivery.delivery_id).drop())
+        refuse_unread(connection, delivery.delivery_id, OPENPGP_RULE, error.code, ACTOR)
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        return None

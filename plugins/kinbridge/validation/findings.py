@@ -54,12 +54,14 @@ def scan(landing: Landing, rules: Iterable[Rule], as_of: date) -> str | None:
 
 
 def shared_keys(landing: Landing, rule: Rule) -> str:
-    """The INSERT for rows that share a key; exact repeats are not in the view, so these differ in content."""
+    """The INSERT for rows that share a key; exact repeats are not in the view, so these differ in content.
+
+    Staging has noted the keys that occur more than once, repeats counted; few rows are left to look at.
+    """
     key = ", ".join(ident(c) for c in rule.columns)
-    present = " AND ".join(f"{ident(c)} IS NOT NULL" for c in rule.columns)
     return (
-        f"WITH crowd AS MATERIALIZED (SELECT {key} FROM {landing.view} WHERE {present} "
-        f"GROUP BY {key} HAVING count(*) > 1) INSERT INTO ledger.finding (delivery_id, rule, line_no) "
-        f"SELECT {landing.delivery_id}, {literal(rule.id)}, line_no FROM {landing.view} "
-        f"WHERE ({key}) IN (SELECT {key} FROM crowd)"
+        f"INSERT INTO ledger.finding (delivery_id, rule, line_no) "
+        f"SELECT {landing.delivery_id}, {literal(rule.id)}, line_no "
+        f"FROM (SELECT line_no, count(*) OVER (PARTITION BY {key}) AS number FROM {landing.rows} "
+        f"WHERE ({key}) IN (SELECT {key} FROM {landing.crowd})) AS shared WHERE number > 1"
     )

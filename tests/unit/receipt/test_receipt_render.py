@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import jsonschema
 import pytest
@@ -150,12 +151,32 @@ def test_names_from_outside_cannot_become_markup() -> None:
 def test_the_page_stands_by_itself() -> None:
     page = Page(render_html(RECEIPT))
     assert not {tag for tag, _ in page.elements} & {"script", "link", "img", "iframe", "object", "form"}
-    for _, attributes in page.elements:
-        assert not {"src", "href", "srcset", "action"} & set(attributes)
+    # The one link leads to the findings file that lies beside it.
+    assert [link["href"] for link in page.all("a")] == ["./eligibility_202606.txt.d12.receipt.csv"]
+    for tag, attributes in page.elements:
+        assert not {"src", "srcset", "action", *({"href"} if tag != "a" else ())} & set(attributes)
         assert not [name for name in attributes if name.startswith("on")]
     assert "url(" not in page.text
     policy = next(m for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
     assert str(policy["content"]).startswith("default-src 'none'")
+
+
+def test_the_link_leads_beside_the_page_whatever_the_file_is_called() -> None:
+    name = 'javascript:x/../"><b>?#%20&.csv'
+    [link] = Page(render_html(replace(RECEIPT, file_name=name))).all("a")
+    assert link["href"] is not None
+    assert urlsplit(link["href"])[:2] == ("", "")
+    assert unquote(link["href"]) == f"./{name}.d12.receipt.csv"
+    assert not re.search(r"[^A-Za-z0-9._~%/-]", link["href"])
+
+
+def test_rows_that_came_corrected_need_nothing_more() -> None:
+    some = Page(render_html(replace(RECEIPT, corrected=3))).text
+    assert "4 of 1,000 rows need correction" in some
+    assert "Of the rows set aside, 3 rows have come corrected" in some
+    every = replace(RECEIPT, corrected=7)
+    assert words.message_of(every).tone == "good"
+    assert "need correction" not in Page(render_html(every)).text
 
 
 def test_the_page_can_be_read_by_everyone() -> None:
