@@ -11,6 +11,8 @@ from pathlib import Path
 from kinbridge.agreement.model import Agreement, UseCase
 from kinbridge.agreement.reader import Declared, read_declared
 from kinbridge.declaration.document import Document, Problem
+from kinbridge.errors import KinbridgeError
+from kinbridge.openpgp.keys import pinned
 from kinbridge.standards import common_schema
 
 
@@ -21,7 +23,7 @@ def check_agreements(contracts_columns: dict[str, set[str]], folders: Sequence[P
     KB-C01 unreadable; KB-C20 a field is missing or of the wrong kind; KB-C21 unknown feed; KB-C22 element
     outside the contract; KB-C23 unknown or unapproved use case; KB-C24 days the wrong way round; KB-C25
     signature of no party, or none declared; KB-C26 use-case element outside the common schema; KB-C27
-    agreements or use cases that contradict each other.
+    agreements or use cases that contradict each other; KB-H16 a key that may sign is not pinned.
     """
     declared = read_declared(folders)
     problems = list(declared.problems)
@@ -31,6 +33,7 @@ def check_agreements(contracts_columns: dict[str, set[str]], folders: Sequence[P
         problems.extend(_use_cases(agreement, document, known))
         problems.extend(_days(agreement, document))
         problems.extend(_signatures(agreement, document))
+        problems.extend(_keys(agreement, document, folders))
     for use_case, document in declared.use_cases:
         problems.extend(_elements(use_case, document))
     problems.extend(_conflicts(declared))
@@ -78,6 +81,16 @@ def _signatures(agreement: Agreement, document: Document) -> Iterator[Problem]:
     for party in parties:
         if party.code not in {s.party for s in agreement.signatures}:
             yield document.problem("KB-C25", f"no signature is declared for {party.code}", "signatures")
+
+
+def _keys(agreement: Agreement, document: Document, folders: Sequence[Path] | None) -> Iterator[Problem]:
+    partner = agreement.contributor.code
+    for index, fingerprint in enumerate(agreement.openpgp.signed_by if agreement.openpgp else ()):
+        try:
+            pinned(partner, [fingerprint], folders)
+        except KinbridgeError as error:
+            text = f"include/keys/{partner}.asc: {error.facts['cause']}"
+            yield document.problem("KB-H16", text, "transmission", "openpgp", "signed_by", index)
 
 
 def _elements(use_case: UseCase, document: Document) -> Iterator[Problem]:

@@ -10,20 +10,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from kinbridge.agreement.model import Agreement
+from kinbridge.agreement.model import Agreement, OpenPgp
 from kinbridge.errors import KinbridgeError
 
 
 @dataclass(frozen=True)
 class Permit:
     """What an agreement in force allows of one feed: `columns` are contract names; `expires` is the last
-    day."""
+    day; `openpgp` is how its files are protected, None where they come as they are."""
 
     agreement_id: str
     version: str
     feed: str
     columns: frozenset[str]
     expires: date
+    openpgp: OpenPgp | None = None
 
 
 def permit(feed: str, day: date, agreements: Iterable[Agreement]) -> Permit:
@@ -51,7 +52,7 @@ def permit(feed: str, day: date, agreements: Iterable[Agreement]) -> Permit:
     if not in_force:
         raise _refusal(feed, day, current, naming)
     chosen = in_force[0]
-    return Permit(chosen.id, chosen.version, feed, chosen.feeds[feed], chosen.expires)
+    return Permit(chosen.id, chosen.version, feed, chosen.feeds[feed], chosen.expires, chosen.openpgp)
 
 
 def _refusal(feed: str, day: date, current: list[Agreement], naming: list[Agreement]) -> KinbridgeError:

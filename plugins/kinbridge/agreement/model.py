@@ -29,11 +29,20 @@ class Signature:
 
 
 @dataclass(frozen=True)
+class OpenPgp:
+    """How files are protected on the way: full fingerprints of the keys that may sign (upper case), and whether files
+    are encrypted to us."""
+
+    signed_by: tuple[str, ...]
+    encrypted: bool
+
+
+@dataclass(frozen=True)
 class Agreement:
     """A data sharing agreement in one version. Both days, `effective` and `expires`, are within it.
 
     `feeds` maps each feed to the contract columns that may be read. `small_cell_minimum` is the smallest
-    count of people that may be published.
+    count of people that may be published. `openpgp` is None where files come as they are.
     """
 
     id: str
@@ -48,6 +57,7 @@ class Agreement:
     signatures: tuple[Signature, ...]
     small_cell_minimum: int
     path: Path
+    openpgp: OpenPgp | None = None
 
     def unsigned(self, day: date) -> tuple[Party, ...]:
         """The parties that had not signed by that day, the contributor first."""

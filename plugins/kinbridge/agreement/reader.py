@@ -7,18 +7,21 @@ without knowing all that was agreed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from kinbridge.agreement.model import Agreement, Party, Signature, UseCase
+from kinbridge.agreement.model import Agreement, OpenPgp, Party, Signature, UseCase
 from kinbridge.declaration.document import Document, DocumentError, Key, Problem, read_document
 from kinbridge.errors import KinbridgeError
 from kinbridge.settings import include_folders
 
 AGREEMENT_KINDS = ("data_use_agreement",)
+# OpenPGP keys of version 4 and of version 6 (RFC 9580, 5.5.4).
+FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
 USE_CASE_STATUSES = ("proposed", "approved", "retired")
 
 
@@ -180,11 +183,31 @@ def _agreement(read: _Reader) -> Agreement:
         signatures=tuple(_signature(read, index) for index in read.items("signatures")),
         small_cell_minimum=read.whole("small_cells", "minimum", least=1),
         path=read.document.path,
+        openpgp=_openpgp(read),
     )
 
 
 def _party(read: _Reader, role: str) -> Party:
     return Party(read.text("parties", role, "code"), read.text("parties", role, "name"))
+
+
+def _openpgp(read: _Reader) -> OpenPgp | None:
+    """`transmission.openpgp`. A mistake there must never leave files unprotected, so the agreement is not read."""
+    where: tuple[Key, ...] = ("transmission", "openpgp")
+    if not isinstance(read.value("transmission"), dict) or "openpgp" not in read.value("transmission"):
+        return None
+    given = read.value(*where)
+    if not isinstance(given, dict) or set(given) != {"signed_by", "encrypted"}:
+        read.refuse("transmission.openpgp is {signed_by: [fingerprints], encrypted: true or false}", *where)
+        return None
+    fingerprints = tuple(re.sub(r"\s", "", text).upper() for text in read.texts(*where, "signed_by"))
+    for index, fingerprint in enumerate(fingerprints):
+        if not FINGERPRINT.fullmatch(fingerprint):
+            text = "a full fingerprint has 40 or 64 hexadecimal digits; shorter key ids can be forged"
+            read.refuse(text, *where, "signed_by", index)
+    if not isinstance(given["encrypted"], bool):
+        read.refuse("transmission.openpgp.encrypted is true or false", *where, "encrypted")
+    return OpenPgp(fingerprints, bool(given["encrypted"]))
 
 
 def _feeds(read: _Reader) -> dict[str, frozenset[str]]:

@@ -4,6 +4,7 @@ The caller holds a permit already: without an agreement in force no connection i
 inbox, for they are the partner's. A file is known again by name, size and time, and is then not fetched; a file whose
 time changed is fetched and known again by its SHA-256. Two runs at once are kept apart by a lock in the database, and
 by a unique index should the lock be lost. A delivery that still needs its landed file, but has lost it, gets it again.
+Where files come with a manifest, all that one manifest lists are taken, or none of them.
 
 It must never use a remote name in a local path, register half a file, or let one bad file stop the others.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,20 @@ from kinbridge.delivery.inbox import Oddity, RemoteFile, list_inbox
 from kinbridge.delivery.landing import STRAY_AFTER_SECONDS, feed_folder, sweep
 from kinbridge.delivery.names import printable
 from kinbridge.delivery.plan import Collected, CollectPlan, NamePattern, NotAMonth, Waiting, last_day
+from kinbridge.delivery.refusal import refuse_unread
 from kinbridge.delivery.session import Session
 from kinbridge.delivery.sftp import Timeouts, open_sftp
 from kinbridge.delivery.transfer import Landed, download
+from kinbridge.delivery.unclaimed import Unclaimed
+from kinbridge.delivery.whole import Manifests, Vouched, refused_under
 from kinbridge.errors import KinbridgeError, catalogue
 from kinbridge.ledger import deliveries
 from kinbridge.ledger.deliveries import Delivery
-from kinbridge.ledger.events import record_event, record_once
+from kinbridge.ledger.events import latest_facts, record_event, record_once
 from kinbridge.ledger.locks import feed_lock
 from kinbridge.ledger.states import State
+from kinbridge.manifest.attestation import LARGEST_BYTES, identity, settle
+from kinbridge.manifest.model import mismatch
 from kinbridge.warehouse.connection import Dsn, transaction
 
 ACTOR = "collect"
@@ -40,6 +46,7 @@ ABANDONED_SECONDS = 600.0
 NEEDS_FILE = (State.COLLECTED, State.STAGED, State.VALIDATED, State.HELD, State.APPROVED)
 # Failures that concern one file only; the others are collected all the same.
 ONE_FILE = {"KB-D06", "KB-D07", "KB-D08", "KB-D13"}
+MANIFEST_RULE = "file.manifest"
 
 
 def collect(
@@ -74,8 +81,8 @@ def collect(
         run.take_stock(lock)
         with open_sftp(endpoint, timeouts) as session:
             candidates = run.look(session, lock)
-            for candidate in run.settled(session, candidates):
-                run.take(session, candidate)
+            for whole in run.whole(session, lock, run.settled(session, candidates)):
+                run.take(session, whole)
         for oddity in run.result.refused:
             record_once(lock, plan.feed, ACTOR, "not taken", {"code": oddity.code, "file": oddity.file})
     return run.result
@@ -85,6 +92,8 @@ def collect(
 class _Candidate:
     file: RemoteFile
     period: date | None
+    attests: bool = False
+    vouched: Vouched | None = None
 
 
 @dataclass
@@ -99,6 +108,8 @@ class _Run:
     resume_since: datetime | None = None
     result: Collected = field(default_factory=Collected)
     lost: dict[str, Delivery] = field(default_factory=dict)  # by SHA-256
+    refused_under: dict[tuple[str, int, datetime | None], set[str]] = field(default_factory=dict)
+    beside: dict[str, RemoteFile] = field(default_factory=dict)  # what rests in the inbox, by name
 
     def take_stock(self, connection: Any) -> None:
         """Note what earlier runs left: deliveries that nobody staged, and those whose landed file is gone."""
@@ -110,29 +121,36 @@ class _Run:
 
     def look(self, session: Session, connection: Any) -> list[_Candidate]:
         """The feed's files that are not in the ledger and need not wait for a sibling, by period, then name."""
-        pattern = NamePattern.of(self.plan.file_pattern)
+        own = self._own_patterns()
         known = [NamePattern.of(text) for text in self.plan.partner_patterns]
         unclaimed = Unclaimed(known)
-        listing = list_inbox(session, self.plan.inbox, lambda name: pattern.fits(name) or unclaimed.note(name))
+        listing = list_inbox(session, self.plan.inbox, lambda name: self._wants(name) or unclaimed.note(name))
         self.result.refused.extend(listing.oddities)
         self.result.refused.extend(unclaimed.oddities)
         lost = [delivery.delivery_id for delivery in self.lost.values()]
         seen = deliveries.seen_files(connection, self.plan.feed, without=lost)
         settled = deliveries.settled_periods(connection, self.plan.waits_for)
+        self.beside = {file.name: file for file in listing.files}
+        if self.plan.manifest:
+            self.refused_under = refused_under(connection, self.plan.feed)
         candidates = []
         for file in sorted(listing.files, key=lambda listed: listed.name):
-            if (file.name, file.size, moment_of(file.mtime)) in seen:
+            pattern = next((pattern for pattern in own if pattern.fits(file.name)), None)
+            stamp = (file.name, file.size, file.moment)
+            # What was refused because of its manifest is looked at again: the manifest may be another by now.
+            if pattern is None or (stamp in seen and stamp not in self.refused_under):
                 continue
+            attests = pattern is not own[0]
             try:
                 period = pattern.period(file.name)
             except NotAMonth as error:
                 self.result.refused.append(Oddity("KB-D19", printable(file.name), f"{error} is not a month"))
                 continue
-            missing = [feed for feed in self.plan.waits_for if period and (feed, period) not in settled]
+            missing = [feed for feed in self.plan.waits_for if period and (feed, period) not in settled and not attests]
             if missing and period:
                 self._wait(file, "KB-D22", feed=missing[0], period=f"{period:%Y-%m}")
             else:
-                candidates.append(_Candidate(file, period))
+                candidates.append(_Candidate(file, period, attests))
         return sorted(candidates, key=lambda c: (c.period or date.max, c.file.name))
 
     def settled(self, session: Session, candidates: list[_Candidate]) -> Iterable[_Candidate]:
@@ -141,7 +159,9 @@ class _Run:
             return []
         time.sleep(self.settle_seconds)
         names = {candidate.file.name for candidate in candidates}
-        again = {file.name: file for file in list_inbox(session, self.plan.inbox, names.__contains__).files}
+        listing = list_inbox(session, self.plan.inbox, lambda name: name in names or self._wants(name))
+        again = {file.name: file for file in listing.files}
+        self.beside = {name: file for name, file in again.items() if self.beside.get(name) == file}
         resting = []
         for candidate in candidates:
             file = candidate.file
@@ -153,11 +173,67 @@ class _Run:
                 resting.append(candidate)
         return resting
 
-    def take(self, session: Session, candidate: _Candidate) -> None:
-        """Fetch and register one file; a failure of this file alone is noted and goes no further."""
+    def whole(self, session: Session, connection: Any, resting: Iterable[_Candidate]) -> list[list[_Candidate]]:
+        """What is taken together: each file for itself, or the files that one manifest lists and vouches for."""
+        terms = self.plan.manifest
+        if terms is None:
+            return [[candidate] for candidate in resting]
+        pattern = NamePattern.of(terms.file_pattern)
+        files = {f.name: f for f in self.beside.values() if pattern.fits(f.name) and not self._too_young(f)}
+        ready = list(resting)
+        stale = set(self.beside) - {candidate.file.name for candidate in ready}
+        manifests = Manifests(self.plan.partner, terms, self.folder, files, self.beside, stale)
+        groups: dict[str, list[_Candidate]] = {}
+        for candidate in ready:
+            file = candidate.file
+            if candidate.attests or self._is_lost(file):
+                groups[file.name] = [candidate]
+                continue
+            vouched = manifests.vouching(session, file.name, candidate.period)
+            if vouched is None:
+                self._wait(file, "KB-H01")
+            elif vouched.sha256 in self.refused_under.get((file.name, file.size, file.moment), ()):
+                continue  # refused under this very manifest, and the partner was told
+            elif obstacle := manifests.obstacle(session, connection, vouched):
+                self._wait(file, obstacle.code, other=printable(obstacle.name))
+            else:
+                groups.setdefault(vouched.sha256, []).append(replace(candidate, vouched=vouched))
+        for name, cause in manifests.unreadable.items():
+            self.result.refused.append(Oddity("KB-H02", printable(name), cause))
+        return list(groups.values())
+
+    def take(self, session: Session, whole: list[_Candidate]) -> None:
+        """Fetch and register these files, all or none; a failure of one file is noted and goes no further."""
+        landed: list[tuple[_Candidate, Landed]] = []
+        faulty: list[tuple[str, str]] = []  # code and name of what keeps the others from being taken
+        for candidate in whole:
+            copy = self._fetch(session, candidate)
+            if copy and self.plan.manifest and not (candidate.attests or candidate.vouched or copy.sha256 in self.lost):
+                self._wait(candidate.file, "KB-H01")  # not the bytes that were lost, after all
+                copy.path.unlink(missing_ok=True)
+            elif copy is None:
+                faulty.append(("KB-H04", candidate.file.name))
+            elif self._turned_away(candidate, copy):
+                copy.path.unlink(missing_ok=True)
+                faulty.append(("KB-H05", candidate.file.name))
+            else:
+                landed.append((candidate, copy))
+        for candidate, copy in landed:
+            if faulty:
+                code, other = faulty[0]
+                self._wait(candidate.file, code, other=printable(other))
+                copy.path.unlink(missing_ok=True)
+            # When this fails, the file stays for the sweep: the ledger may have the row although its answer was lost.
+            elif not self._register(candidate, copy):
+                copy.path.unlink(missing_ok=True)
+
+    def _fetch(self, session: Session, candidate: _Candidate) -> Landed | None:
         file = candidate.file
+        if candidate.attests and file.size > LARGEST_BYTES:
+            self._refuse(file, "KB-H07")
+            return None
         try:
-            landed = download(session, file.path, self.folder, file.size, expected_mtime=file.mtime)
+            return download(session, file.path, self.folder, file.size, expected_mtime=file.mtime)
         except KinbridgeError as error:
             if error.code not in ONE_FILE:
                 raise
@@ -165,21 +241,39 @@ class _Run:
                 self._wait(file, "KB-D07")
             else:
                 self._refuse(file, error.code)
-            return
-        # When this fails, the file stays for the sweep: the ledger may have the row although its answer was lost.
-        if not self._register(candidate, landed):
-            landed.path.unlink(missing_ok=True)
+            return None
 
-    def _register(self, candidate: _Candidate, landed: Landed) -> bool:
-        """Write the file into the ledger; whether a delivery now owns the landed file."""
+    def _turned_away(self, candidate: _Candidate, landed: Landed) -> bool:
+        """Whether the file is not what its manifest says; then the ledger has it as refused."""
+        vouched = candidate.vouched
+        if vouched is None:
+            return False
+        code = mismatch(vouched.manifest, vouched.listed, landed.size, landed.sha256, candidate.period)
+        if code is None:
+            return False
+        new = self._new(candidate, landed)
+        with transaction(self.dsn) as connection:
+            if candidate.file.mtime is None and _known_by_name(connection, new, vouched.sha256):
+                return True
+            delivery = deliveries.register(connection, new, ACTOR)
+            if delivery.state is State.DUPLICATE:
+                # These bytes were worked on before; a manifest that disagrees with them now changes nothing.
+                self.result.duplicates.append(delivery.delivery_id)
+                return True
+            _note_manifest(connection, delivery.delivery_id, vouched)
+            refuse_unread(connection, delivery.delivery_id, MANIFEST_RULE, code, ACTOR)
+        self.result.turned_away.append(delivery.delivery_id)
+        return True
+
+    def _new(self, candidate: _Candidate, landed: Landed) -> deliveries.NewDelivery:
         file, plan = candidate.file, self.plan
-        new = deliveries.NewDelivery(
+        return deliveries.NewDelivery(
             partner=plan.partner,
             feed=plan.feed,
             file_name=file.name,
             size_bytes=landed.size,
-            sha256=landed.sha256,
-            remote_mtime=moment_of(file.mtime),
+            sha256=identity(file.name, landed.path.read_bytes()) if candidate.attests else landed.sha256,
+            remote_mtime=file.moment,
             period=candidate.period,
             as_of=last_day(candidate.period) if candidate.period else self.now.date(),
             landed_path=str(landed.path),
@@ -187,6 +281,10 @@ class _Run:
             agreement_id=plan.agreement_id,
             agreement_version=plan.agreement_version,
         )
+
+    def _register(self, candidate: _Candidate, landed: Landed) -> bool:
+        """Write the file into the ledger; whether a delivery now owns the landed file."""
+        file, new = candidate.file, self._new(candidate, landed)
         with transaction(self.dsn) as connection:
             lost = self.lost.get(landed.sha256)
             if lost is not None:
@@ -197,11 +295,33 @@ class _Run:
             if file.mtime is None and _known_by_name(connection, new):
                 return False  # a server without times: the same file is met, and fetched, at every run
             delivery = deliveries.register(connection, new, ACTOR)
+            if delivery.state != State.DUPLICATE and candidate.vouched:
+                _note_manifest(connection, delivery.delivery_id, candidate.vouched)
+            if delivery.state != State.DUPLICATE and candidate.attests:
+                settle(connection, delivery.delivery_id, ACTOR)
         if delivery.state == State.DUPLICATE:
             self.result.duplicates.append(delivery.delivery_id)
             return False
+        if candidate.attests:
+            self.result.attested.append(delivery.delivery_id)
+            return False
         self.result.new.append(delivery.delivery_id)
         return True
+
+    def _own_patterns(self) -> list[NamePattern]:
+        """Of the feed's data files, and then of its attestations if it has any."""
+        return [NamePattern.of(text) for text in (self.plan.file_pattern, self.plan.nothing) if text]
+
+    def _wants(self, name: str) -> bool:
+        """Whether the entry matters here: a file of the feed, or its manifest."""
+        manifest = self.plan.manifest
+        others = [NamePattern.of(manifest.file_pattern)] if manifest else []
+        return any(pattern.fits(name) for pattern in [*self._own_patterns(), *others])
+
+    def _is_lost(self, file: RemoteFile) -> bool:
+        """Whether a delivery wants this file again. Its manifest vouched for it once and may be gone by now."""
+        stamp = (file.name, file.size, file.moment)
+        return any((d.file_name, d.size_bytes, d.remote_mtime) == stamp for d in self.lost.values())
 
     def _left_over(self, delivery: Delivery) -> bool:
         ours = self.resume_since is not None and delivery.collected_at >= self.resume_since
@@ -222,37 +342,21 @@ class _Run:
         self.result.refused.append(Oddity(code, printable(file.name), catalogue()[code].title.lower()))
 
 
-class Unclaimed:
-    """Names that fit no feed of the partner, so that a misnamed file does not lie unread for ever.
-
-    Hidden files and names under which uploads are under way are nobody's business.
-    """
-
-    LIMIT = 100
-    _UNDER_WAY = (".part", ".tmp", ".filepart", ".partial", ".writing")
-
-    def __init__(self, known: list[NamePattern]) -> None:
-        self._known = known
-        self.oddities: list[Oddity] = []
-
-    def note(self, name: str) -> bool:
-        """Note `name` if no feed expects it. Always False: such a file is not collected."""
-        if (
-            self._known
-            and len(self.oddities) < self.LIMIT
-            and not name.startswith(".")
-            and not name.lower().endswith(self._UNDER_WAY)
-            and not any(pattern.fits(name) for pattern in self._known)
-        ):
-            self.oddities.append(Oddity("KB-D15", printable(name), "the name fits no feed"))
-        return False
-
-
-def moment_of(mtime: int | None) -> datetime | None:
-    """A server's file time as a moment."""
-    return None if mtime is None else datetime.fromtimestamp(mtime, UTC)
-
-
-def _known_by_name(connection: Any, new: deliveries.NewDelivery) -> bool:
+def _known_by_name(connection: Any, new: deliveries.NewDelivery, manifest: str | None = None) -> bool:
+    """Whether a file without a time was met before; one that was refused, only under the same `manifest` (SHA-256)."""
     found = deliveries.find(connection, new.feed, file_name=new.file_name)
-    return any(delivery.sha256 == new.sha256 and delivery.remote_mtime is None for delivery in found)
+    return any(
+        delivery.sha256 == new.sha256
+        and delivery.remote_mtime is None
+        and (
+            delivery.state is not State.REFUSED
+            or manifest is None
+            or (latest_facts(connection, delivery.delivery_id, "manifest") or {}).get("sha256") == manifest
+        )
+        for delivery in found
+    )
+
+
+def _note_manifest(connection: Any, delivery_id: int, vouched: Vouched) -> None:
+    facts = {"file": printable(vouched.name), "sha256": vouched.sha256, "rows": vouched.listed.rows}
+    record_event(connection, delivery_id, ACTOR, "manifest", facts)

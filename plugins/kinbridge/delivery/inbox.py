@@ -9,6 +9,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from kinbridge.delivery.names import printable, readable
 from kinbridge.delivery.session import Entry, Session
@@ -40,6 +41,11 @@ class RemoteFile:
     def path(self) -> str:
         """The path on the partner's server."""
         return f"{self.folder}/{self.name}"
+
+    @property
+    def moment(self) -> datetime | None:
+        """The server's time of the file."""
+        return None if self.mtime is None else datetime.fromtimestamp(self.mtime, UTC)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import date
 
+from kinbridge.contract.model import ManifestTerms
 from kinbridge.delivery.inbox import Oddity
 
 INBOX = "inbox"
@@ -19,7 +20,9 @@ class CollectPlan:
 
     `file_pattern` is a regular expression over the whole name; its group `period`, if any, is the month as yyyyMM.
     `waits_for` names feeds whose delivery of the same period has to be worked off first. `partner_patterns` are the
-    patterns of all feeds of the partner: when given, a name that fits none of them is reported.
+    patterns of all feeds of the partner, of manifests and attestations too: when given, a name that fits none of them
+    is reported. `manifest` says that the files are taken only with their manifest, `nothing` is the pattern of the
+    names of attestations.
     """
 
     partner: str
@@ -31,6 +34,8 @@ class CollectPlan:
     waits_for: tuple[str, ...] = ()
     partner_patterns: tuple[str, ...] = ()
     inbox: str = INBOX
+    manifest: ManifestTerms | None = None
+    nothing: str | None = None
 
     @property
     def slug(self) -> str:
@@ -53,13 +58,16 @@ class Collected:
 
     `new` are deliveries to work on, by period, then name. `duplicates` are deliveries whose bytes were here before.
     `unfinished` are older deliveries that are to be worked on as well: collected and then never staged, because a run
-    died, or fetched again because their landed file was lost. `waiting` files are for a later run; `refused` entries
-    are never taken as they are.
+    died, or fetched again because their landed file was lost. `attested` are deliveries that say that there is nothing
+    to report; `turned_away` are deliveries that are not what their manifest says: both are settled and want a receipt.
+    `waiting` files are for a later run; `refused` entries are never taken as they are.
     """
 
     new: list[int] = field(default_factory=list)
     duplicates: list[int] = field(default_factory=list)
     unfinished: list[int] = field(default_factory=list)
+    attested: list[int] = field(default_factory=list)
+    turned_away: list[int] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     refused: list[Oddity] = field(default_factory=list)
 
@@ -69,6 +77,8 @@ class Collected:
             (self.new, "new"),
             (self.duplicates, "had before"),
             (self.unfinished, "left over from a run that died"),
+            (self.attested, "with nothing to report"),
+            (self.turned_away, "not as their manifest says"),
             (self.waiting, "waiting"),
             (self.refused, "not taken"),
         )
