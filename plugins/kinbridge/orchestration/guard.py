@@ -24,7 +24,7 @@ log = logging.getLogger("kinbridge")
 # Failures that trying again cannot mend: agreements, declarations, disagreeing counts, an undecided hold.
 FINAL = ("KB-A", "KB-C", "KB-F", "KB-L")
 # So are another host key, a refused log-in (a few more of those close an account) and an endpoint without its keys.
-FINAL_CODES = frozenset({"KB-D02", "KB-D03", "KB-D11", "KB-D51"})
+FINAL_CODES = frozenset({"KB-D02", "KB-D03", "KB-D11", "KB-D51", "KB-E01", "KB-E02"})
 # A rule is not evaluated either when Postgres goes away in the middle.
 PASSING_CODES = frozenset({"KB-F91"})
 

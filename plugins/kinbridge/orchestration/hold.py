@@ -10,6 +10,7 @@ from airflow.sdk.definitions.param import Param
 
 from kinbridge.orchestration.connections import PIPELINE, warehouse
 from kinbridge.orchestration.guard import guarded
+from kinbridge.orchestration.mail import tell_of
 from kinbridge.receive.decide import APPROVE, REJECT, hold_of, record_decision
 
 
@@ -24,6 +25,7 @@ class HoldDecision(HITLOperator):  # type: ignore[misc]
     def __init__(self, *, delivery_id: Any, **kwargs: Any) -> None:
         super().__init__(
             subject="Held delivery",
+            # What there is at most; which of them are offered depends on the delivery.
             options=[APPROVE, REJECT],
             params={"reason": Param("", type="string", title="Reason", description="Kept in the ledger.")},
             **kwargs,
@@ -36,7 +38,8 @@ class HoldDecision(HITLOperator):  # type: ignore[misc]
         hold = hold_of(warehouse(PIPELINE), int(self.delivery_id))
         if hold is None:
             return None
-        self.subject, self.body = hold.subject, hold.body
+        self.subject, self.body, self.options = hold.subject, hold.body, list(hold.options)
+        tell_of(int(self.delivery_id))
         return super().execute(context)
 
     @guarded("recording a decision")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -20,16 +21,22 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from kinbridge.contract.model import Feed
 from kinbridge.contract.odcs import contract_paths, feed_of, read_feed
+from kinbridge.errors import KinbridgeError
 from kinbridge.orchestration.assets import records_of
 from kinbridge.orchestration.connections import PIPELINE, sftp, warehouse
 from kinbridge.orchestration.guard import guarded
 from kinbridge.orchestration.hold import HoldDecision
+from kinbridge.orchestration.mail import tell_of
 from kinbridge.orchestration.retries import TASK_DEFAULTS
 from kinbridge.receive.collect import collect_feed, gate
 from kinbridge.receive.load import load_delivery
 from kinbridge.receive.receipt import send_receipt_of
 from kinbridge.receive.stage import stage_delivery
 from kinbridge.receive.validate import validate_delivery
+from kinbridge.warehouse.connection import Dsn
+
+log = logging.getLogger("kinbridge")
+PAUSED = "KB-E03"
 
 
 def dag_id_of(feed_id: str) -> str:
@@ -81,11 +88,29 @@ def _collect(feed: Feed) -> Any:
     def collect() -> list[int]:
         today = datetime.now(UTC).date()
         dsn = warehouse(PIPELINE)
-        permit = gate(dsn, feed.id, today)
+        try:
+            permit = gate(dsn, feed.id, today)
+        except KinbridgeError as error:
+            if error.code == PAUSED:
+                raise AirflowSkipException(str(error)) from None
+            raise
         endpoint, now = sftp(feed.partner), datetime.now(UTC)
-        return collect_feed(dsn, endpoint, feed_of(feed.id), permit, now, resume_since=_first_try())
+        found = collect_feed(dsn, endpoint, feed_of(feed.id), permit, now, resume_since=_first_try())
+        _tell_overdue(dsn, feed, now)
+        return found
 
     return collect
+
+
+def _tell_overdue(dsn: Dsn, feed: Feed, now: datetime) -> None:
+    """Say in the task's log which periods are overdue. What was collected must not fail with it."""
+    from kinbridge.calendar.read import overdue_lines
+
+    try:
+        for line in overdue_lines(dsn, feed, now):
+            log.warning(line)
+    except KinbridgeError as error:
+        log.warning("the calendar cannot be read: %s", error)
 
 
 def _first_try() -> datetime | None:
@@ -117,6 +142,7 @@ def _delivery_steps(feed: Feed) -> Any:
     @guarded(f"writing a receipt for {feed.id}")
     def receipt(delivery_id: int) -> None:
         send_receipt_of(warehouse(PIPELINE), sftp(feed.partner), delivery_id)
+        tell_of(delivery_id)
 
     @task_group(group_id="delivery")
     def steps(delivery_id: int) -> None:

@@ -47,9 +47,19 @@ def read_profile(partner: str) -> Profile:
 
 def office_contact() -> str:
     """Whom a partner asks, in one line, from `include/office.yaml`. Raises `KinbridgeError` KB-C41."""
+    office = _office()
+    return f"{office['desk']}, {office['name']}, {office['email']}"
+
+
+def office_email() -> str:
+    """Our office's own address. Raises `KinbridgeError` KB-C41."""
+    return _office()["email"]
+
+
+def _office() -> dict[str, str]:
     try:
         data: dict[str, Any] = read_document(include_folders()[0] / "office.yaml").data
-        return f"{data['desk']}, {data['name']}, {data['email']}"
+        return {name: str(data[name]) for name in ("desk", "name", "email")}
     except (DocumentError, KeyError, FileNotFoundError):
         raise KinbridgeError("KB-C41") from None
 
