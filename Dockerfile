@@ -28,6 +28,7 @@ COPY include /opt/kinbridge/include
 COPY great_expectations/great_expectations.yml /opt/kinbridge/great_expectations/
 COPY great_expectations/expectations /opt/kinbridge/great_expectations/expectations
 COPY deploy /opt/kinbridge/deploy
+COPY deploy/airflow_local_settings.py /opt/airflow/config/
 ENV PATH=/opt/venv/bin:$PATH \
     HOME=/opt/airflow \
     AIRFLOW_HOME=/opt/airflow \

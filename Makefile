@@ -50,14 +50,14 @@ test-airflow: install  ## Tests with a real Airflow
 	@$(BIN)/python -m pytest -m airflow
 
 check: install  ## Formatting, lint, types, declarations: the same as before every commit
-	@$(BIN)/ruff format --check plugins dags tests
-	@$(BIN)/ruff check plugins dags tests
+	@$(BIN)/ruff format --check plugins dags tests deploy
+	@$(BIN)/ruff check plugins dags tests deploy
 	@$(BIN)/mypy
 	@$(BIN)/kinbridge check
 
 format: install  ## Let ruff format and fix what it can
-	@$(BIN)/ruff format plugins dags tests
-	@$(BIN)/ruff check --fix plugins dags tests
+	@$(BIN)/ruff format plugins dags tests deploy
+	@$(BIN)/ruff check --fix plugins dags tests deploy
 
 bench: install  ## Measure intake of a million rows beside a bare COPY
 	@$(BIN)/kinbridge bench intake --rows 1000000

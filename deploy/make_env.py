@@ -34,7 +34,7 @@ def main() -> int:
     text = re.sub(r"^([A-Z_]+)=$", lambda m: f"{m[1]}={made(m[1])}", example, flags=re.MULTILINE)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
-    print(f"{target.name} written. Set the lines below \"Your site\" in it before you start.")
+    print(f'{target.name} written. Set the lines below "Your site" in it before you start.')
     return 0
 
 

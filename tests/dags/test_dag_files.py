@@ -23,7 +23,7 @@ STEPS = ["stage", "validate", "hold", "load", "receipt"]
 
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Both files through Airflow's own DagBag, as the DAG processor parses them; the metadata stay in a folder here."""
+    """All files through Airflow's own DagBag, as the DAG processor parses them; the metadata stay in a folder here."""
     folder = tmp_path_factory.mktemp("airflow")
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AIRFLOW") or name.startswith("KINBRIDGE")]:
@@ -39,7 +39,7 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def test_every_file_parses(bag: Any) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {f"receive__{feed.slug}" for feed in feeds().values()} | {"integrate"}
+    assert set(bag.dags) == {f"receive__{feed.slug}" for feed in feeds().values()} | {"integrate", "calendar"}
 
 
 def test_a_feed_is_collected_and_then_each_delivery_goes_its_way(bag: Any) -> None:
@@ -76,6 +76,13 @@ def test_schedules_are_those_of_the_contracts(bag: Any) -> None:
     assert _uris(integrate.timetable) == every
     assert isinstance(integrate.timetable.asset_condition, AssetAny)
     assert integrate.max_active_runs == 1
+
+
+def test_the_calendar_is_worked_every_morning_and_nothing_in_it_waits_for_the_rest(bag: Any) -> None:
+    dag = bag.dags["calendar"]
+    assert dag.timetable.expression == "0 6 * * *"
+    assert set(dag.task_ids) == {"alerts", "deliveries"}
+    assert not any(task.downstream_task_ids for task in dag.tasks)
 
 
 def _uris(timetable: Any) -> set[str]:

@@ -106,7 +106,7 @@ def test_settings_hold_and_nobody_is_trusted(service: PostgresService) -> None:
         "jit": "off",
         "allow_alter_system": "off",
         "max_connections": "200",
-        "shared_buffers": "512MB",
+        "shared_buffers": "1GB",
     }
     for name, value in expected.items():
         assert run(service.dsn(), f"SHOW {name}") == [(value,)], name

@@ -76,7 +76,7 @@ class Record:
         marks = ", ".join(["%s"] * len(values))
         self.warehouse.query(
             f"INSERT INTO record.{table} ({columns}, partner, feed, {HISTORY})"
-            f" VALUES ({marks}, %s, %s, %s, %s, '1.0.0', %s, gen_random_uuid(), clock_timestamp())",
+            f" VALUES ({marks}, %s, %s, %s, %s, '1.0.0', %s, 1, clock_timestamp())",
             (*values.values(), partner, feed, self._delivery(partner, feed), self.line, as_of),
         )
 

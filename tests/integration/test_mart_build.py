@@ -17,7 +17,7 @@ from kinbridge.integration.parameters import sql_files
 from kinbridge.standards import common_schema
 
 PROVENANCE = "partner, feed, delivery_id, line_no, contract_version, as_of, row_hash, known_from"
-SAID = "'medicaid', 'medicaid/eligibility_v1', 1, 1, '1', DATE '2026-01-31', gen_random_uuid(), now()"
+SAID = "'medicaid', 'medicaid/eligibility_v1', 1, 1, '1', DATE '2026-01-31', 1, now()"
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.support.declared import DELIVERY, column, contract, site_of, write_ag
 from tests.support.oracle import Keys, Row, broken_lines
 
 from kinbridge.check.suites import compile_suites
-from kinbridge.contract.model import Feed, Kind
+from kinbridge.contract.model import FILE_KINDS, Feed, Kind
 from kinbridge.contract.odcs import feed_of
 from kinbridge.contract.rules import rules
 from kinbridge.errors import KinbridgeError
@@ -290,11 +290,7 @@ def every(site: Path, known_keys: None, warehouse: Any, tmp_path_factory: pytest
 
 def test_every_kind_of_rule_is_there_and_each_is_broken_by_some_rows_and_kept_by_others(every: Validated) -> None:
     chosen = [rule for rule in rules(every.feed, every.feed.columns) if rule.scope == "row"]
-    assert {rule.kind for rule in chosen} == {
-        kind
-        for kind in Kind
-        if kind.name not in {"UNMAPPED", "ROW_COUNT", "HEADER", "NEW_COLUMN", "READABLE", "BAD_SHARE"}
-    }
+    assert {rule.kind for rule in chosen} == set(Kind) - FILE_KINDS - {Kind.UNMAPPED}
     counts = {rule.id: len(every.expected[rule.id]) for rule in chosen}
     assert [rule for rule, count in counts.items() if not 0 < count < every.rows] == []
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 USER = "admin"
 READY_SECONDS = 180.0
 ATTEMPTS = 3
+LOCAL_SETTINGS = "airflow_local_settings.py"
 PREFERRED_PORTS = {"port": 8080, "worker_log_port": 8793, "trigger_log_port": 8794}
 
 
@@ -155,22 +157,9 @@ def _settings(folder: Path) -> dict[str, str]:
     return made
 
 
-# What the scheduler imports once. Its workers are forks and inherit it, instead of seconds of imports for every task.
-_PRELOADED = """\
-import sys
-
-if "scheduler" in sys.argv:
-    import great_expectations  # noqa: F401
-    import kinbridge.receive.collect  # noqa: F401
-    import kinbridge.receive.load  # noqa: F401
-    import kinbridge.receive.receipt  # noqa: F401
-"""
-
-
 def _write_local_settings(folder: Path) -> None:
-    """Airflow imports this file at every start (see Configuring local settings in its docs)."""
     (folder / "config").mkdir(exist_ok=True, mode=0o700)
-    (folder / "config" / "airflow_local_settings.py").write_text(_PRELOADED, encoding="utf-8")
+    shutil.copy(home() / "deploy" / LOCAL_SETTINGS, folder / "config" / LOCAL_SETTINGS)
 
 
 def _migrate(folder: Path, environ: dict[str, str]) -> None:

@@ -42,7 +42,7 @@ password_encryption = scram-sha-256
 allow_alter_system = off
 max_connections = 200
 
-shared_buffers = 512MB
+shared_buffers = 1GB
 work_mem = 64MB
 maintenance_work_mem = 256MB
 max_wal_size = 4GB

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kinbridge.agreement.check import check_agreements
+from kinbridge.calendar.terms import term_problems
 from kinbridge.check.authority import authorised_columns
 from kinbridge.check.crosswalks import crosswalk_problems
+from kinbridge.check.decisions import decision_problems
 from kinbridge.check.suites import suite_problems
 from kinbridge.check.transforms import transform_problems
 from kinbridge.contract.model import Feed
@@ -15,6 +17,8 @@ from kinbridge.contract.odcs import ContractError, contract_paths, declared_twic
 from kinbridge.declaration.document import DocumentError, Problem, read_document
 from kinbridge.linkage.habits import habit_problems
 from kinbridge.linkage.model import check_model
+from kinbridge.partner.reminders import reminder_problems
+from kinbridge.settings import include_folders
 
 
 def check() -> list[Problem]:
@@ -40,11 +44,16 @@ def check() -> list[Problem]:
     problems.extend(check_agreements(columns))
     for partner_folder in sorted({feed.folder.parents[1] for feed in feeds.values()}):
         problems.extend(_profile(partner_folder))
+    undecided = [problem for folder in include_folders() for problem in decision_problems(folder)]
+    problems.extend(undecided)
     for feed in feeds.values():
+        problems.extend(term_problems(read_document(feed.path)))
         problems.extend(_references(feed, columns, allowed))
         problems.extend(crosswalk_problems(feed))
         problems.extend(transform_problems(feed, allowed.get(feed.id, frozenset())))
-        problems.extend(suite_problems(feed, allowed.get(feed.id, frozenset())))
+        # A suite is compiled when all is decided; before, that it is missing says nothing new.
+        if not any(problem.path.is_relative_to(feed.folder) for problem in undecided):
+            problems.extend(suite_problems(feed, allowed.get(feed.id, frozenset())))
     problems.extend(check_model())
     return sorted(problems, key=lambda p: (str(p.path), p.line, p.code, p.text))
 
@@ -80,6 +89,7 @@ def _profile(folder: Path) -> Iterator[Problem]:
         if not (isinstance(contact, dict) and all(contact.get(name) for name in ("role", "name", "email"))):
             yield document.problem("KB-C31", "a contact has role, name and email", "contacts", index)
     yield from habit_problems(document)
+    yield from reminder_problems(document)
 
 
 def _references(feed: Feed, columns: dict[str, set[str]], allowed: dict[str, frozenset[str]]) -> Iterator[Problem]:

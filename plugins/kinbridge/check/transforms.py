@@ -21,6 +21,9 @@ def transform_problems(feed: Feed, allowed: frozenset[str]) -> Iterator[Problem]
         tables = {c.name: set(c.columns) for c in crosswalks(feed)}
     except (ValueError, csv.Error):
         return  # said by the shapes of the crosswalks
+    closing = {s.target for s in statements if set(feed.extent.scope) <= _columns(s.target)}
+    if feed.extent.closes and statements and not closing:
+        yield Problem("KB-C35", feed.path, 1, "no table that the transform fills has the columns of intake.scope")
     for statement in statements:
         try:
             found = lineage(statement)
@@ -28,7 +31,15 @@ def transform_problems(feed: Feed, allowed: frozenset[str]) -> Iterator[Problem]
             yield Problem("KB-C34", statement.path, error.line, error.text)
             continue
         yield from _outputs(statement, found)
+        for column in feed.extent.scope:
+            if statement.target in closing and column not in found.outputs:
+                text = f"the SELECT for {statement.target} lacks {column}, which intake.scope names"
+                yield Problem("KB-C35", statement.path, statement.line, text)
         yield from _inputs(feed, allowed, tables, statement, found)
+
+
+def _columns(target: str) -> set[str]:
+    return {element.column for element in common_schema().get(target, ())}
 
 
 def _outputs(statement: Statement, found: Lineage) -> Iterator[Problem]:

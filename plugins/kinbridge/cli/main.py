@@ -8,7 +8,12 @@ from typing import Annotated
 
 import typer
 
+from kinbridge.cli.calendar import calendar_command
 from kinbridge.cli.deploy import deploy_app
+from kinbridge.cli.draft import draft
+from kinbridge.cli.partner import partner_app
+from kinbridge.cli.preflight import preflight
+from kinbridge.cli.quarantine import quarantine_app
 from kinbridge.errors import KinbridgeError
 
 app = typer.Typer(
@@ -29,8 +34,13 @@ for name, group in (
     ("bench", bench_app),
     ("warehouse", warehouse_app),
     ("deploy", deploy_app),
+    ("partner", partner_app),
+    ("quarantine", quarantine_app),
 ):
     app.add_typer(group, name=name)
+app.command()(preflight)
+feed_app.command("draft")(draft)
+app.command("calendar")(calendar_command)
 
 
 @app.command()
@@ -150,12 +160,19 @@ def docs() -> None:
 @bench_app.command("intake")
 def bench_intake(
     rows: Annotated[int, typer.Option(min=1, help="Rows of the generated file.")] = 1_000_000,
+    bad_share: Annotated[float, typer.Option(min=0, max=0.4, help="The share of rows that break a rule.")] = 0.01,
+    change_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Measure a second file too, that changes this share of the rows.")
+    ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Measure one file's way from SFTP to the record, beside a bare COPY of it."""
     from kinbridge.bench.intake import run_intake
 
-    intake = run_intake(rows, say=lambda text: typer.echo(text, err=True))
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    intake = run_intake(rows, bad_share=bad_share, change_share=change_share, say=say)
     typer.echo(intake.to_json() if as_json else intake.to_table())
 
 

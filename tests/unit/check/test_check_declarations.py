@@ -169,7 +169,7 @@ def test_sound_declarations_hold(feed: Path) -> None:
         ("value: { filePattern:", "value: { nullValues: ['NA'], filePattern:", "nullValues", "as placeholders"),
         ("value: { filePattern:", "value: { delimiter: '||', filePattern:", "delimiter", "one character"),
         ("value: { filePattern:", "value: { encoding: utf-9, filePattern:", "encoding", "utf-9"),
-        ("value: { filePattern:", "value: { format: xml, filePattern:", "format: xml", "not known"),
+        ("value: { filePattern:", "value: { format: dbase, filePattern:", "format: dbase", "not known"),
         ("value: { filePattern:", "value: { name:", "{ name:", "needs delivery.filePattern"),
     ],
 )
@@ -282,6 +282,19 @@ def test_mistake_in_a_transform(feed: Path, code: str, change_of: tuple[str, str
     assert (problem.code, problem.path) == (code, feed / SQL)
     assert problem.line in near, str(problem)
     assert all(p.path == feed / SQL for p in check())
+
+
+@pytest.mark.parametrize(
+    ("scope", "place", "words"),
+    [
+        ("service_type", SQL, "lacks service_type, which intake.scope names"),
+        ("entry_date", CONTRACT, "no table that the transform fills has the columns of intake.scope"),
+    ],
+)
+def test_a_scope_that_nothing_can_be_closed_by(feed: Path, scope: str, place: str, words: str) -> None:
+    closing = f"kind: snapshot, absence: closed, scope: [{scope}], maxBadRowShare"
+    change(feed / CONTRACT, "maxBadRowShare", closing)
+    assert [(p.code, p.path) for p in check() if words in p.text] == [("KB-C35", feed / place)]
 
 
 def test_missing_transform(feed: Path) -> None:

@@ -1,0 +1,1 @@
+"""Drafts: a sample file becomes the skeleton of a feed's declarations, with every open decision marked."""
