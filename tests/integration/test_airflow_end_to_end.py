@@ -195,7 +195,7 @@ def test_decisions_are_taken_in_airflow_and_kept_in_the_ledger(world: World) -> 
     before = {feed: world.account(feed)["source_rows"] for feed in (APPROVED, REJECTED)}
     for question in stack.api.questions():
         approve = question["task_instance"]["dag_id"] == receive(APPROVED)
-        stack.answer(question, APPROVE if approve else REJECT, REASON)
+        stack.answer([question], APPROVE if approve else REJECT, REASON)
     ended = stack.ended({receive(feed): world.met[receive(feed)] for feed in (APPROVED, REJECTED)})
     assert set(ended.values()) == {"success"}
     decisions = stack.query(

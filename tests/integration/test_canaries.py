@@ -350,8 +350,7 @@ class Steps:
     def approve(self) -> None:
         """The questions that are open are answered."""
         stack = self.aviary.stack
-        for question in stack.api.questions():
-            stack.answer(question, APPROVE, "They are told to send it again.")
+        stack.answer(stack.api.questions(), APPROVE, "They are told to send it again.")
 
     def _bring(
         self, what: str, runs: dict[str, str], right: Callable[[str, str], bool], *, approve: bool = True

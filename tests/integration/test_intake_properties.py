@@ -45,7 +45,7 @@ FILE = st.lists(st.one_of(ROW, ROW, ROW, RAGGED), max_size=8)
 # A file in which no key stands twice, so that how it is split cannot matter.
 WITHOUT_REPEATS = st.lists(ROW, max_size=8, unique_by=lambda row: row[0].strip())
 SLOWLY = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

@@ -140,14 +140,15 @@ class AirflowStack:
         failed = [t for t in self.api.task_instances(dag_id, run_id) if t["state"] == "failed"]
         return "".join(self.last_log(dag_id, run_id, t["task_id"], t["map_index"]) for t in failed)
 
-    def answer(self, question: dict[str, Any], choice: str, reason: str) -> None:
-        """Answer a question as a person does: not in the very second in which it was asked.
+    def answer(self, questions: list[dict[str, Any]], choice: str, reason: str) -> None:
+        """Answer questions as a person does: not in the very second in which they were asked.
 
         Airflow's scheduler takes the end of the task that asked for the end of the one that goes on, when that one is
         queued before the worker's report has come in; it then fails the task.
         """
         time.sleep(2.5)
-        self.api.answer(question, choice, reason)
+        for question in questions:
+            self.api.answer(question, choice, reason)
 
     def sftp_log(self) -> str:
         return (self.state / "sftp" / "sftp.log").read_text(encoding="utf-8")
