@@ -264,6 +264,7 @@ def test_the_work_each_role_is_there_for_is_possible(warehouse: Any) -> None:
         )
         (delivery,) = cursor.fetchone()
         cursor.execute("INSERT INTO ledger.event (delivery_id, actor, what) VALUES (%s, 'a', 'b')", (delivery,))
+        assert cursor.rowcount == 1
         cursor.execute("CREATE TEMPORARY TABLE work AS SELECT * FROM record.person")
     connection.close()
     connection = connect(warehouse.linkage)
@@ -274,6 +275,7 @@ def test_the_work_each_role_is_there_for_is_possible(warehouse: Any) -> None:
     connection = connect(warehouse.steward)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM quarantine.source_row, ledger.delivery")
+        assert cursor.fetchone() == (0,)
     connection.close()
 
 

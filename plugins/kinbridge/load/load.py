@@ -156,14 +156,11 @@ def _now(cursor: Any, plan: LoadPlan) -> dict[str, Any]:
 
 def _delete(cursor: Any, plan: LoadPlan, statements: list[Statement], parameters: dict[str, Any]) -> dict[str, int]:
     """Close what the delta deletes, and what it brings although a later one has deleted it."""
-    chosen = rules(plan.feed, plan.columns)
     cursor.execute("DROP VIEW source")
-    cursor.execute(create_source(plan.landing, chosen, Rows.DELETING))
+    cursor.execute(create_source(plan.landing, rules(plan.feed, plan.columns), Rows.DELETING))
     closed = close_deleted(cursor, statements, parameters)
     for statement in statements:
         keep_deleted_away(cursor, target_of(statement.target), parameters)
-    cursor.execute("DROP VIEW source")
-    cursor.execute(create_source(plan.landing, chosen))
     return closed
 
 

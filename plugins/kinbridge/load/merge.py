@@ -21,14 +21,14 @@ LINES_NAMED = 20
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Inserted:
     """How many rows were inserted; `at_once` when all of them were, so that the target itself tells the lines."""
 
     inserted: int
     at_once: bool = False
 
 
-def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: dict[str, Any]) -> Outcome:
+def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: dict[str, Any]) -> Inserted:
     """Merge the rows of `select` into the target.
 
     `parameters` (psycopg2 named style) are feed, partner, delivery_id, contract_version, as_of, known_at. `known_at` is
@@ -51,7 +51,7 @@ def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: di
     loaded_before = bool(cursor.fetchone()[0])
     inserted = None if loaded_before else _insert_at_once(cursor, target, rows, parameters)
     if inserted is not None:
-        return Outcome(inserted, at_once=True)
+        return Inserted(inserted, at_once=True)
     # What the transform says, and below only the first row of each key.
     cursor.execute(f"CREATE TEMP TABLE incoming ON COMMIT DROP AS {rows}")
     key = ", ".join(ident(c) for c in target.key)
@@ -60,7 +60,7 @@ def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: di
     _set_repeats_aside(cursor, feed_id, target, key)
     inserted = _update(cursor, target, parameters)
     cursor.execute("DROP TABLE incoming")
-    return Outcome(inserted)
+    return Inserted(inserted)
 
 
 def _rows(target: Target, select: str, given: Iterable[str]) -> str:

@@ -8,18 +8,17 @@ and said to be unchecked.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from kinbridge.check.authority import authorised_columns
 from kinbridge.contract.model import Column, Feed, Reference
 from kinbridge.contract.sql import ident
-from kinbridge.ledger.accounts import Account, write
-from kinbridge.ledger.deliveries import NewDelivery, get, register, set_state
-from kinbridge.ledger.events import record_event
+from kinbridge.ledger.deliveries import NewDelivery, get, register
 from kinbridge.ledger.states import State
 from kinbridge.receive.load import load_delivery
+from kinbridge.receive.stage import settle_staged
 from kinbridge.receive.validate import validate_delivery
 from kinbridge.receive.work import locked
 from kinbridge.staging.landing import Landing
@@ -96,10 +95,7 @@ def _stage(dsn: Dsn, feed: Feed, columns: tuple[Column, ...], delivery_id: int, 
     with transaction(dsn) as connection, connection.cursor() as cursor:
         delivery = locked(connection, delivery_id)
         staged = stage(cursor, Path(delivery.landed_path or ""), feed, columns, delivery_id)
-        write(connection, Account(delivery_id, source_rows=staged.rows, undecided=staged.rows))
-        facts = {**asdict(staged), "columns": [c.name for c in columns], "agreement": NO_AGREEMENT}
-        record_event(connection, delivery_id, ACTOR, "staged", facts)
-        set_state(connection, delivery_id, State.STAGED, None, ACTOR)
+        settle_staged(connection, delivery_id, staged, columns, NO_AGREEMENT)
         names = {c.name for c in columns}
         for reference in unknown:
             if names.issuperset(reference.columns):

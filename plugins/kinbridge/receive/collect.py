@@ -50,8 +50,8 @@ def collect_feed(
     """Collect what is new; returns the deliveries to work on, oldest period first.
 
     A file that was here before, or is not what its manifest says, or says that there is nothing to report, is among
-    them: every step passes it by, and it gets its receipt. `resume_since` is for a
-    task that tries again: what its earlier try registered before it died is taken up.
+    them: every step passes it by, and it gets its receipt. `resume_since` is for a task that tries again: what its
+    earlier try registered before it died is taken up.
     """
     collected = collect(endpoint, plan_of(feed, granted), dsn, landing_folder(), now=now, resume_since=resume_since)
     log.info("%s: %s", feed.id, collected.summary())

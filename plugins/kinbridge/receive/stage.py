@@ -47,11 +47,17 @@ def stage_delivery(dsn: Dsn, delivery_id: int, today: date) -> int:
         staged = _stage(connection, delivery, feed, columns, granted)
         if staged is None:
             return 0
-        write(connection, Account(delivery_id, source_rows=staged.rows, undecided=staged.rows))
-        facts = {**asdict(staged), "columns": [c.name for c in columns], "agreement": granted.agreement_id}
-        record_event(connection, delivery_id, ACTOR, "staged", facts)
-        set_state(connection, delivery_id, State.STAGED, None, ACTOR)
+        settle_staged(connection, delivery_id, staged, columns, granted.agreement_id)
         return staged.rows
+
+
+def settle_staged(
+    connection: Any, delivery_id: int, staged: Staged, columns: tuple[Column, ...], agreement_id: str
+) -> None:
+    """Write what staging came to: the account, in which every row is undecided, the event, and the new state."""
+    write(connection, Account(delivery_id, source_rows=staged.rows, undecided=staged.rows))
+    _note(connection, delivery_id, staged, columns, agreement_id)
+    set_state(connection, delivery_id, State.STAGED, None, ACTOR)
 
 
 def restage_approved(dsn: Dsn, delivery_id: int, today: date) -> None:
@@ -70,8 +76,12 @@ def restage_approved(dsn: Dsn, delivery_id: int, today: date) -> None:
         staged = _stage(connection, delivery, work.feed, columns, granted)
         if staged is None:
             return
-        facts = {**asdict(staged), "columns": [c.name for c in columns], "agreement": granted.agreement_id}
-        record_event(connection, delivery_id, ACTOR, "staged", facts)
+        _note(connection, delivery_id, staged, columns, granted.agreement_id)
+
+
+def _note(connection: Any, delivery_id: int, staged: Staged, columns: tuple[Column, ...], agreement_id: str) -> None:
+    facts = {**asdict(staged), "columns": [c.name for c in columns], "agreement": agreement_id}
+    record_event(connection, delivery_id, ACTOR, "staged", facts)
 
 
 def _stage(

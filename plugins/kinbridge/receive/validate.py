@@ -10,7 +10,6 @@ from typing import Any
 from psycopg2.extras import execute_values
 
 from kinbridge.contract.model import CODES
-from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.deliveries import set_state
 from kinbridge.ledger.events import latest_facts, record_event
 from kinbridge.ledger.states import State
@@ -21,7 +20,7 @@ from kinbridge.receive.work import Work, landed, locked, work_on
 from kinbridge.validation.documents import keep_result
 from kinbridge.validation.drift import Counts, changes, shrunk
 from kinbridge.validation.expectations import run_suite
-from kinbridge.validation.findings import find
+from kinbridge.validation.findings import agree, find
 from kinbridge.warehouse.connection import Dsn, transaction
 
 ACTOR = "receive.validate"
@@ -95,7 +94,7 @@ def judge(connection: Any, cursor: Any, work: Work, found: dict[str, int], gx: d
     if work.feed.extent.closes:
         most = work.feed.extent.max_closed_share
         counts["file.closed_share"] = sum(a.absent for a in absent.values() if a.absent > most * a.current)
-    _agree(work, counts, gx)
+    agree(work.feed, counts, gx)
     about = {
         "file.drift": tuple(change.column for change in drifted),
         "file.missing_column": tuple(staged["missing_optional"]),
@@ -139,12 +138,6 @@ def _off_manifest(manifest: dict[str, Any] | None, rows: int) -> int:
     """By how many rows the file differs from its manifest; none where that counts no rows."""
     listed = (manifest or {}).get("rows")
     return 0 if listed is None else abs(rows - int(listed))
-
-
-def _agree(work: Work, counts: dict[str, int], gx: dict[str, int]) -> None:
-    for rule, count in gx.items():
-        if counts.get(rule) != count:
-            raise KinbridgeError("KB-F90", feed=work.feed.id, rule=rule, gx=count, found=counts.get(rule))
 
 
 def _write_results(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -89,20 +89,29 @@ def stage(cursor: Any, path: Path, feed: Feed, columns: tuple[Column, ...], deli
             raise
         cursor.execute("ROLLBACK TO SAVEPOINT empty")
     unreadable = stream.unreadable
-    # Postgres overestimates what several processes would have to pass on to each other.
-    cursor.execute("SET LOCAL parallel_tuple_cost = 0")
-    cursor.execute(landing.analyze())
-    cursor.execute(landing.create_repeat(file.blank))
-    repeats = cursor.rowcount
-    cursor.execute(landing.create_rows(file.blank))
-    cursor.execute(landing.create_view())
+    repeats = derive(cursor, landing, file.blank)
     if unreadable is not None:
         return Staged(rows=0, unreadable_line=unreadable.line, unreadable_why=unreadable.why)
     header = file.header
     return Staged(
         rows=file.rows,
-        repeats=max(repeats, 0),
+        repeats=repeats,
         missing_required=header.missing_required if header else (),
         missing_optional=header.missing_optional if header else (),
         unknown_columns=header.unknown if header else 0,
     )
+
+
+def derive(cursor: Any, landing: Landing, blank: Collection[str]) -> int:
+    """Make what follows from a filled landing table: keys and lines that repeat, the typed rows, the view over them.
+
+    `blank` names the columns whose values may have blanks around them. Returns how many lines repeat an earlier one.
+    """
+    # Postgres overestimates what several processes would have to pass on to each other.
+    cursor.execute("SET LOCAL parallel_tuple_cost = 0")
+    cursor.execute(landing.analyze())
+    cursor.execute(landing.create_repeat(blank))
+    repeats = max(int(cursor.rowcount), 0)
+    cursor.execute(landing.create_rows(blank))
+    cursor.execute(landing.create_view())
+    return repeats

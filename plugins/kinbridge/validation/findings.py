@@ -5,12 +5,13 @@ The findings hold line numbers and rule ids, never a value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from kinbridge.contract.model import Kind, Rule
+from kinbridge.contract.model import Feed, Kind, Rule
 from kinbridge.contract.sql import broken, ident, literal
+from kinbridge.errors import KinbridgeError
 from kinbridge.staging.landing import Landing
 
 
@@ -35,6 +36,13 @@ def find(cursor: Any, landing: Landing, rules: Iterable[Rule], as_of: date) -> d
     )
     counts = dict(cursor.fetchall())
     return {rule.id: counts.get(rule.id, 0) for rule in chosen}
+
+
+def agree(feed: Feed, found: Mapping[str, int], gx: Mapping[str, int]) -> None:
+    """Hold Great Expectations' counts by rule against ours. Raises `KinbridgeError` KB-F90 where they differ."""
+    for rule, count in gx.items():
+        if found.get(rule) != count:
+            raise KinbridgeError("KB-F90", feed=feed.id, rule=rule, gx=count, found=found.get(rule))
 
 
 def scan(landing: Landing, rules: Iterable[Rule], as_of: date) -> str | None:
