@@ -34,8 +34,9 @@ stop:  ## Stop what the demo started, and nothing else
 clean:  ## Stop the demo and remove its data
 	@test ! -x $(BIN)/kinbridge || $(BIN)/kinbridge demo clean
 
-test: install  ## All tests
-	@$(BIN)/python -m pytest
+# Each worker has its own Postgres and SFTP server; a module's tests stay together (tests/conftest.py).
+test: install  ## All tests, on two workers
+	@$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder
 
 test-unit: install  ## Fast tests without services
 	@$(BIN)/python -m pytest tests/unit tests/docs

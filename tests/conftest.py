@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 from psycopg2 import sql
+from xdist.scheduler import LoadScopeScheduling
 
 from kinbridge.bundled import postgres as bundled_postgres
 from kinbridge.bundled import sftp as bundled_sftp
@@ -24,7 +25,27 @@ from kinbridge.warehouse import migrate, roles
 from kinbridge.warehouse.connection import Dsn, connect
 
 TEMPLATE = "kinbridge_template"
+# Modules that start an Airflow: one after the other on one worker, and first, since they take longest.
+AIRFLOW_MODULES = ("test_airflow_end_to_end", "test_canaries")
 SFTP_PARTNERS = ("medicaid", "snap", "home_visiting")
+
+
+class ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each worker a module at a time, for its tests share a database; those with an Airflow are as one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return "airflow" if Path(module).stem in AIRFLOW_MODULES else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ModuleScheduling:
+    """How tests are shared out among workers."""
+    return ModuleScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, or one worker would be left alone with it in the end."""
+    items.sort(key=lambda item: item.path.stem not in AIRFLOW_MODULES)
 
 
 @dataclass(frozen=True)

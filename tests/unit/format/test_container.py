@@ -52,6 +52,7 @@ def refusal(tmp_path: Path, content: bytes, dialect: Dialect = PLAIN) -> str:
         zipped({"../../etc/rows": TEXT}),
         zipped({"folder/": b"", "rows.csv": TEXT, "__MACOSX/._rows.csv": b"x", ".DS_Store": b"x"}),
     ],
+    ids=["plain", "gzip", "gzips", "zip", "stored", "slip", "extras"],
 )
 def test_packed_or_not_the_rows_are_the_same(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "rows.csv"
@@ -101,6 +102,8 @@ def spoilt(archive: bytes) -> bytes:
         (spoilt(zipped({"a": TEXT * 9})), "damaged or cut off"),
         (zipped({}), "0 files"),
     ],
+    # Archives hold the time they were made at, so they are no names for a test.
+    ids=lambda value: value if isinstance(value, str) else "content",
 )
 def test_what_cannot_be_unpacked_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
     assert why in refusal(tmp_path, content)
