@@ -14,6 +14,10 @@ RUN /opt/venv/bin/pip install --no-deps --editable /opt/kinbridge \
     && /opt/venv/bin/pip check
 
 FROM python:3.13-slim
+# GnuPG opens partners' messages that Sequoia's bindings do not know (kinbridge/openpgp/gnupg.py).
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gnupg \
+    && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 kinbridge \
     && useradd --uid 10001 --gid 10001 --home-dir /opt/airflow --create-home --shell /usr/sbin/nologin kinbridge \
     # Volumes take over the owner of the folder that they are mounted on.

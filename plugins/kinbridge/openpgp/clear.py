@@ -93,7 +93,7 @@ def _run(task: Task, handle: int, partner: str) -> Outcome:
         stderr=subprocess.DEVNULL,
         pass_fds=(handle,),
         # Where our modules are, and none of the secrets that an environment may hold.
-        env={"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        env={"PYTHONPATH": str(Path(__file__).resolve().parents[2]), "PATH": os.environ.get("PATH", os.defpath)},
         check=False,
     )
     try:

@@ -20,6 +20,8 @@ from pathlib import Path
 from pysequoia import Cert, PyDecryptor, Tsk, decrypt, decrypt_file, encrypt
 from pysequoia.packet import PacketPile
 
+from kinbridge.openpgp.gnupg import NotAble, open_by_gnupg
+
 # The packet that begins a message encrypted to a public key (RFC 9580, 5.1).
 ENCRYPTED_SESSION_KEY = 1
 _ARMOR = b"-----BEGIN PGP MESSAGE-----"
@@ -38,6 +40,11 @@ class Outcome(StrEnum):
     TOO_BIG = "too_big"
     OUR_KEY = "our_key"
     OUR_DISK = "our_disk"
+
+
+# What the bindings (0.1.35) say of messages that RFC 9580 allows and they do not know: a signature within compression
+# within encryption, and compression by bzip2. The outcome is for where nothing else can open them.
+UNKNOWN = {"Unexpected message structure": Outcome.COMPRESSED, "Malformed Message": Outcome.DAMAGED}
 
 
 @dataclass(frozen=True)
@@ -82,14 +89,29 @@ def open_message(task: Task) -> Outcome:
     try:
         opened = decrypt_file(task.message, task.clear, decryptor=decryptor, store=store, passwords=passwords)
     except (RuntimeError, OSError) as error:
-        if "Unexpected message structure" in str(error):
-            # The bindings (0.1.35) know no signature within compression within encryption, which RFC 9580 allows.
-            return Outcome.COMPRESSED
+        unknown = next((cause for cause in UNKNOWN if cause in str(error)), None)
+        if unknown and task.key:
+            return _by_gnupg(task, task.key, certificates, usable) or UNKNOWN[unknown]
         if not asked or "Signature verification failed" not in str(error):
             return _unread(str(error))
         return _unverified(task, signers, certificates, usable)
     valid = {signature.certificate.upper() for signature in opened.valid_sigs}
     return Outcome.OPENED if valid & {c.fingerprint.upper() for c in usable} else Outcome.UNSIGNED
+
+
+def _by_gnupg(task: Task, key: str, certificates: list[Cert], usable: list[Cert]) -> Outcome | None:
+    """The outcome for a message that Sequoia's bindings do not know; None when GnuPG cannot be asked."""
+    try:
+        found = open_by_gnupg(task.message, task.clear, key, [bytes(certificate) for certificate in usable])
+    except NotAble:
+        return None
+    except OSError:
+        return Outcome.OUR_DISK
+    if not found.decrypted:
+        return Outcome.TOO_BIG if Path(task.clear).stat().st_size >= task.most else Outcome.DAMAGED
+    if set(found.valid) & {certificate.fingerprint.upper() for certificate in usable}:
+        return Outcome.OPENED
+    return _unverified(task, list(found.named), certificates, usable)
 
 
 def encrypted(message: Path) -> bool:
