@@ -16,6 +16,7 @@ from kinbridge.calendar.status import Status
 from kinbridge.contract.odcs import feeds
 from kinbridge.delivery.plan import Collected
 from kinbridge.ledger.states import State
+from kinbridge.receipt.words import message_of
 from kinbridge.receive.load import load_delivery
 from kinbridge.receive.stage import stage_delivery
 from kinbridge.receive.validate import validate_delivery
@@ -145,7 +146,8 @@ def test_nothing_to_report_is_a_delivery_without_rows_and_not_a_missing_one(agen
         assert account.source_rows == 0
         found = agency.delivery(attested)
         assert (found.state, found.state_reason) == (State.ACCEPTED, "nothing to report")
-        assert [cause.code for cause in agency.receipt(attested).causes] == ["KB-H08"]
+        receipt = agency.receipt(attested)
+        assert ([cause.code for cause in receipt.causes], message_of(receipt).label) == (["KB-H08"], "Noted")
     assert agency.landed() == []
     assert agency.intake.holding("canary-secret") == []
     assert agency.collect().summary() == "nothing new"

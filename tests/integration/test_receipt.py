@@ -17,6 +17,7 @@ from kinbridge.delivery.sftp import SftpEndpoint
 from kinbridge.errors import KinbridgeError
 from kinbridge.ledger import accounts, deliveries
 from kinbridge.ledger.deliveries import NewDelivery
+from kinbridge.ledger.events import record_event
 from kinbridge.ledger.states import State
 from kinbridge.receipt.findings_file import findings_file
 from kinbridge.receipt.model import MOST_LISTED, LineRange, Receipt, RuleText
@@ -88,6 +89,7 @@ def read(warehouse: Any, delivery_id: int) -> Receipt:
             partner_name="Medicaid",
             feed_title="Eligibility",
             contact="data@example.org",
+            headers={"dob": "BIRTH DATE"},
         )
 
 
@@ -109,13 +111,33 @@ def test_a_receipt_tells_causes_by_weight_in_the_partners_terms(warehouse: Any, 
     assert missing.title == "File arrived incomplete"
     assert missing.ranges == (LineRange(12, 12), LineRange(43, 44), LineRange(99, 99))
     assert missing.unlisted == 0
-    assert receipt.causes[1].columns == ("dob", "as_of")  # not declared: the ledger's own names
+    assert receipt.causes[1].columns == ("BIRTH DATE", "as_of")  # not declared: the ledger's own name
     assert receipt.causes[1].unlisted == 9
     assert receipt.account is not None
     assert receipt.account.quarantined == 13
     assert receipt.state == State.PARTLY_ACCEPTED
     with pytest.raises(KinbridgeError, match="KB-D18"):
         read(warehouse, 10**9)
+
+
+def test_what_was_met_is_said_of_rules_about_the_whole_file(warehouse: Any, delivery_id: int) -> None:
+    with transaction(warehouse.pipeline) as connection:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO ledger.rule_result (delivery_id, rule, code, severity, scope, found) "
+                "VALUES (%s, %s, %s, 'critical', 'file', 1)",
+                [(delivery_id, "file.readable", "KB-F04"), (delivery_id, "file.drift", "KB-F07")],
+            )
+        unreadable = {"unreadable_line": 7, "unreadable_why": "the quoting is broken"}
+        record_event(connection, delivery_id, "test", "staged", unreadable)
+        drifted = {"changes": ["dob: unreadable 90%, before 1%", "zip: empty 100%, before 2%"]}
+        record_event(connection, delivery_id, "test", "validated", drifted)
+    receipt = read(warehouse, delivery_id)
+    assert {cause.code: cause.seen for cause in receipt.causes if cause.seen} == {
+        "KB-F04": "line 7: the quoting is broken",
+        "KB-F07": "BIRTH DATE: unreadable 90%, before 1%; zip: empty 100%, before 2%",
+    }
+    assert b"line 7: the quoting is broken" in render_html(receipt)
 
 
 def test_what_a_person_typed_does_not_leave(warehouse: Any, delivery_id: int) -> None:
@@ -152,7 +174,7 @@ def test_the_findings_file_names_each_finding_once_the_weightiest_first(warehous
     rows = list(csv.reader(io.StringIO(listed(warehouse, receipt).decode("utf-8"), newline="")))
     assert rows == [
         ["line", "columns", "rule", "code", "severity", "what"],
-        ["", "dob; as_of", "file.bad_share", "KB-D10", "critical", receipt.causes[0].title],
+        ["", "BIRTH DATE; as_of", "file.bad_share", "KB-D10", "critical", receipt.causes[0].title],
         *(
             [str(line), "MEMBER_ID", "member_id.presence", "KB-D06", "critical", "File arrived incomplete"]
             for line in (12, 43, 44, 99)

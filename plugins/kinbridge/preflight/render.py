@@ -87,7 +87,8 @@ def _table(causes: tuple[Cause, ...]) -> Table:
     for cause in causes[:MOST_CAUSES]:
         lines = ", ".join(str(span) for span in cause.ranges[:MOST_RANGES])
         more = " …" if len(cause.ranges) > MOST_RANGES or cause.unlisted else ""
-        what = f"{cause.title} ({cause.expected})" if cause.expected else cause.title
+        more_of_it = cause.expected or cause.seen
+        what = f"{cause.title} ({more_of_it})" if more_of_it else cause.title
         row = (cause.severity, cause.code, what, ", ".join(cause.columns), f"{cause.count:,}", lines + more)
         table.add_row(*(_plain(cell) for cell in row))
     if len(causes) > MOST_CAUSES:

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from kinbridge.ledger.accounts import Account
 from kinbridge.ledger.states import State
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 # The findings file names so many lines at most; a spreadsheet opens as many in a moment.
 MOST_LISTED = 100_000
 
@@ -50,7 +50,8 @@ class LineRange:
 class Cause:
     """One rule that the file broke: how often, in which lines, what it means and what to do.
 
-    `ranges` name the first lines only when there are very many; `unlisted` counts the lines that are not named.
+    `ranges` name the first lines only when there are very many; `unlisted` counts the lines that are not named. `seen`
+    says of a rule about the whole file what was met this time, where the ledger knows more than that it was broken.
     """
 
     rule: str
@@ -65,6 +66,7 @@ class Cause:
     remedy: str
     ranges: tuple[LineRange, ...] = ()
     unlisted: int = 0
+    seen: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from kinbridge.errors import CatalogueEntry, catalogue
 from kinbridge.ledger import accounts, deliveries
+from kinbridge.ledger.events import latest_facts
 from kinbridge.receipt.model import Cause, Decision, Earlier, LineRange, Receipt, RuleText
 
 MOST_LINES = 5_000  # lines named for each rule; the others are counted
@@ -87,11 +88,27 @@ def _causes(
             (delivery_id,),
         )
         rows = cursor.fetchall()
-    return tuple(_cause(row, rules, headers, tuple(ranges[row[0]])) for row in rows)
+    seen = _seen(connection, delivery_id, headers)
+    return tuple(_cause(row, rules, headers, tuple(ranges[row[0]]), seen.get(row[0], "")) for row in rows)
+
+
+def _seen(connection: Any, delivery_id: int, headers: Mapping[str, str]) -> dict[str, str]:
+    """What staging and validation met, by rule: why a file cannot be read, and which columns changed how."""
+    staged = latest_facts(connection, delivery_id, "staged") or {}
+    validated = latest_facts(connection, delivery_id, "validated") or {}
+    changes = [change.partition(": ") for change in validated.get("changes", ())]
+    seen = {"file.drift": "; ".join(f"{headers.get(name, name)}: {what}" for name, _, what in changes)}
+    if staged.get("unreadable_why"):
+        seen["file.readable"] = f"line {staged['unreadable_line']}: {staged['unreadable_why']}"
+    return seen
 
 
 def _cause(
-    row: tuple[Any, ...], rules: Mapping[str, RuleText], headers: Mapping[str, str], ranges: tuple[LineRange, ...]
+    row: tuple[Any, ...],
+    rules: Mapping[str, RuleText],
+    headers: Mapping[str, str],
+    ranges: tuple[LineRange, ...],
+    seen: str,
 ) -> Cause:
     rule, code, column_name, severity, scope, found = row
     # A rule of the file is about other columns each time; the ledger has their names in the contract.
@@ -112,6 +129,7 @@ def _cause(
         remedy=entry.remedy if entry else "",
         ranges=ranges,
         unlisted=max(found - listed, 0) if scope == "row" else 0,
+        seen=seen,
     )
 
 

@@ -95,6 +95,7 @@ def _plain_cause(cause: Cause) -> dict[str, Any]:
         "scope": cause.scope,
         "columns": list(cause.columns),
         "expected": cause.expected or None,
+        "seen": cause.seen or None,
         "count": cause.count,
         "meaning": cause.meaning,
         "remedy": cause.remedy,

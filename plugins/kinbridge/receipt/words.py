@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kinbridge.contract.model import CODES, Kind
 from kinbridge.ledger.states import State
+from kinbridge.manifest.attestation import CODE as ATTESTED
 from kinbridge.receipt.model import Cause, Receipt
 
 
@@ -38,6 +40,9 @@ _SEND_AGAIN = (
 )
 _OWN_SYSTEM = "Correct the causes below in your own system, so that next month's file is right as well."
 
+# Of warnings about several rows no single value is known to be the wrong one.
+_TAKEN_AS_SENT = frozenset(CODES[kind] for kind in (Kind.OVERLAP, Kind.CONSISTENT, Kind.FORMER_KEY))
+
 _FATES = (
     ("loaded", "Taken in", "New or changed information that is now in the record."),
     ("unchanged", "Known already", "The record said the same before."),
@@ -50,6 +55,13 @@ _FATES = (
 def message_of(receipt: Receipt) -> Message:
     """The headline and the next steps of a receipt."""
     match receipt.state:
+        case State.ACCEPTED if any(cause.code == ATTESTED for cause in receipt.causes):
+            return Message(
+                "good",
+                "Noted",
+                "You report that there is nothing for this period.",
+                ("Nothing. If there is something after all, send the data file.",),
+            )
         case State.ACCEPTED:
             return Message("good", "Accepted", "Every row was accepted.", ("Nothing. Thank you.",))
         case State.ACCEPTED_WITH_FINDINGS:
@@ -96,7 +108,9 @@ def effect_of(cause: Cause) -> str:
     """What breaking the rule led to."""
     if cause.scope == "file":
         return "Concerns the whole file" if cause.severity == "critical" else "For your information"
-    return "Rows set aside" if cause.severity == "critical" else "Values left empty"
+    if cause.severity == "critical":
+        return "Rows set aside"
+    return "Rows taken as they are" if cause.code in _TAKEN_AS_SENT else "Values left empty"
 
 
 def counted(number: int, one: str, many: str) -> str:
