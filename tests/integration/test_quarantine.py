@@ -35,6 +35,7 @@ from typer.testing import CliRunner, Result
 
 from kinbridge.cli.main import app
 from kinbridge.errors import KinbridgeError
+from kinbridge.ledger.events import record_event
 from kinbridge.ledger.integrations import begin_integration, finish_integration
 from kinbridge.ledger.locks import load_lock
 from kinbridge.ledger.states import State
@@ -42,6 +43,7 @@ from kinbridge.quarantine.again import put_back
 from kinbridge.quarantine.replay import replay_delivery
 from kinbridge.quarantine.waiting import replayable, waiting
 from kinbridge.receipt.findings_file import findings_file
+from kinbridge.receipt.outdated import SENT, outdated
 from kinbridge.receive.load import load_delivery
 from kinbridge.receive.receipt import receipt_of
 from kinbridge.warehouse.connection import transaction
@@ -235,12 +237,22 @@ def test_receipts_tell_how_it_stands_now(intake: Intake, delivery: int, visits_f
         assert receipt.account is not None
         return receipt.state, receipt.account.quarantined, receipt.corrected, sorted(row[2] for row in rows)
 
+    def due() -> list[int]:
+        with transaction(intake.warehouse.pipeline) as connection:
+            found = outdated(connection, VISITS)
+            record_event(connection, delivery, "test", SENT, {})
+            assert outdated(connection, VISITS) == []
+        return found
+
     assert told() == (State.PARTLY_ACCEPTED, 2, 0, ["made.range", "made.type", "minutes.range"])
+    assert due() == []
     with mended(visits_folder, *MENDED):
         replay(intake, delivery)
     assert told() == (State.PARTLY_ACCEPTED, 1, 0, ["made.type", "minutes.range"])
+    assert due() == [delivery]
     loaded(intake, visit(3))
     assert told() == (State.PARTLY_ACCEPTED, 1, 1, ["made.type", "minutes.range"])
+    assert due() == [delivery]
 
 
 # Any sequence

@@ -181,7 +181,7 @@ def _print_replays(done: list[Replay], refused: list[int]) -> None:
     if not done:
         typer.echo("Nothing to replay.")
     elif any(one.loaded or one.unchanged or one.duplicate for one in done) and not done[0].dry_run:
-        typer.echo("Clear `delivery.receipt` in Airflow to send new receipts, and start `integrate` for the figures.")
+        typer.echo("The next run of each feed sends its new receipts, and has the figures made anew.")
 
 
 def _printable(value: Any) -> str:

@@ -27,6 +27,7 @@ from kinbridge.ledger.locks import load_lock
 from kinbridge.ledger.states import State
 from kinbridge.load.load import Merged, merge_accepted
 from kinbridge.quarantine.again import judge, may_be_replayed, put_back
+from kinbridge.receipt.outdated import REPLAYED
 from kinbridge.receive.load import accepted_state
 from kinbridge.receive.work import Work, locked
 from kinbridge.validation.documents import keep_result
@@ -115,7 +116,7 @@ def load_again(connection: Any, work: Work, granted: Permit, gx: Callable[[], di
         replay_id = _record(cursor, result, authority, merged.targets)
         _resolve(cursor, work, replay_id)
         state = _settle(connection, cursor, result, by)
-        record_event(connection, result.delivery_id, by, "replayed", {"replay": replay_id, **_numbers(result)})
+        record_event(connection, result.delivery_id, by, REPLAYED, {"replay": replay_id, **_numbers(result)})
         cursor.execute(work.landing.drop())
         return replace(result, state=state)
 

@@ -15,6 +15,7 @@ from kinbridge.delivery.endpoint import SftpEndpoint
 from kinbridge.delivery.plan import CollectPlan
 from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.events import record_event
+from kinbridge.receipt.outdated import outdated
 from kinbridge.settings import landing_folder
 from kinbridge.warehouse.connection import Dsn, transaction
 
@@ -50,8 +51,8 @@ def collect_feed(
     """Collect what is new; returns the deliveries to work on, oldest period first.
 
     A file that was here before, or is not what its manifest says, or says that there is nothing to report, is among
-    them: every step passes it by, and it gets its receipt. `resume_since` is for a task that tries again: what its
-    earlier try registered before it died is taken up.
+    them: every step passes it by, and it gets its receipt. So does one of which rows left quarantine since its receipt.
+    `resume_since` is for a task that tries again: what its earlier try registered before it died is taken up.
     """
     collected = collect(endpoint, plan_of(feed, granted), dsn, landing_folder(), now=now, resume_since=resume_since)
     log.info("%s: %s", feed.id, collected.summary())
@@ -60,7 +61,9 @@ def collect_feed(
     for oddity in collected.refused:
         if oddity.code in {"KB-H02", "KB-H07"}:  # what keeps other files waiting, or a period open
             log.warning("not taken: %s (%s: %s)", oddity.file, oddity.code, oddity.cause)
-    settled = [*collected.attested, *collected.turned_away, *collected.duplicates]
+    with transaction(dsn) as connection:
+        renewed = outdated(connection, feed.id)
+    settled = [*collected.attested, *collected.turned_away, *collected.duplicates, *renewed]
     return [*collected.unfinished, *collected.new, *settled]
 
 

@@ -13,6 +13,7 @@ from kinbridge.ledger.events import record_event
 from kinbridge.partner.profile import office_contact, read_profile
 from kinbridge.receipt.findings_file import findings_file
 from kinbridge.receipt.model import Receipt, RuleText
+from kinbridge.receipt.outdated import SENT
 from kinbridge.receipt.read import read_receipt
 from kinbridge.receipt.send import send_receipt
 from kinbridge.warehouse.connection import Dsn, transaction
@@ -29,7 +30,7 @@ def send_receipt_of(dsn: Dsn, endpoint: SftpEndpoint, delivery_id: int) -> None:
         findings = findings_file(connection, receipt)
     page, *_ = send_receipt(endpoint, receipt, findings)
     with transaction(dsn) as connection:
-        record_event(connection, delivery_id, ACTOR, "receipt sent", {"state": receipt.state.value, "outbox": page})
+        record_event(connection, delivery_id, ACTOR, SENT, {"state": receipt.state.value, "outbox": page})
 
 
 def receipt_of(dsn: Dsn, delivery_id: int) -> Receipt:
