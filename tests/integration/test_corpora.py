@@ -133,7 +133,7 @@ def test_csvkit_text_in_all_its_dialects(shared_data: Path, name: str, dialect: 
         ("test_extra_header.csv", DELIMITED, [(2, "ragged")]),
         ("test_latin1.csv", DELIMITED, [(2, "whole"), (3, "undecodable")]),
         ("empty.csv", DELIMITED, "the file has no header line"),
-        ("test_utf16_big.csv", DELIMITED, "the header has none of the contract's columns"),
+        ("test_utf16_big.csv", DELIMITED, [(2, "whole"), (3, "whole")]),
         ("dummy.csv.bz2", DELIMITED, "packed as bzip2"),
         ("dummy.xlsx", DELIMITED, "is a workbook"),
         ("test.xls", DELIMITED, "is a workbook"),
@@ -267,40 +267,6 @@ def test_fhir_patients_and_immunizations(shared_data: Path, size: str) -> None:
         expected = [(number, "whole", values) for number, values in enumerate(said(path), 1)]
         assert len(expected) > 10
         assert rows_of(path, dialect, columns) == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "dialect"),
-    [
-        ("table.csv", DELIMITED),
-        ("table.csv.gz", DELIMITED),
-        ("table.csv.zip", DELIMITED),
-        ("table.xls", EXCEL),
-        ("table.xlsx", EXCEL),
-        ("table.ods", EXCEL),
-        ("table.ndjson", Dialect("x", format="ndjson")),
-        ("table.keyed.json", Dialect("x", format="json", records="$")),
-    ],
-)
-def test_one_table_of_frictionless_in_all_formats(shared_data: Path, name: str, dialect: Dialect) -> None:
-    found = rows_of(shared_data / "frictionless" / name, dialect, headed("id", "name"))
-    assert [(shape, values) for _, shape, values in found] == [("whole", ["1", "english"]), ("whole", ["2", "中国人"])]
-
-
-@pytest.mark.parametrize(
-    ("name", "dialect", "why"),
-    [
-        ("table.csv.bz2", DELIMITED, "packed as bzip2"),
-        ("table.csv.xz", DELIMITED, "packed as xz"),
-        ("table-multiple-files.zip", DELIMITED, "the zip has 2 files, not one"),
-        ("table.xlsx", Dialect("x", format="excel", sheet="Sheet9"), "no sheet Sheet9"),
-        ("table.keyed.json", Dialect("x", format="ndjson"), "no line of the file is a JSON object"),
-        ("duplicate-headers.csv", DELIMITED, "one column twice"),
-    ],
-)
-def test_frictionless_broken(shared_data: Path, name: str, dialect: Dialect, why: str) -> None:
-    with pytest.raises(Unreadable, match=why):
-        rows_of(shared_data / "frictionless" / name, dialect, headed("id", "name", "header1"))
 
 
 def parsed(content: bytes) -> list[tuple[int, list[str]]] | None:

@@ -194,7 +194,7 @@ def test_keys_of_a_sibling_that_was_not_given_are_not_checked_rather_than_failed
 def test_a_file_that_cannot_be_read_is_held_and_says_where(place: Sandbox, simulated: Path, tmp_path: Path) -> None:
     path = tmp_path / "visits_202607.csv"
     lines = (simulated / FILES["visits"][1]).read_text(encoding="utf-8").splitlines()
-    path.write_text("\n".join([*lines[:40], '"never closed', *lines[40:]]), encoding="utf-8")
+    path.write_text("\n".join([*lines[:40], *['"zqcanary"zq'] * 1_001, *lines[40:]]), encoding="utf-8")
     result = check_file(place, feed_of("home_visiting/visits_v1"), path, as_of=None, today=TODAY)
     out, page = io.StringIO(), io.StringIO()
     write_json(result, out)
@@ -202,7 +202,7 @@ def test_a_file_that_cannot_be_read_is_held_and_says_where(place: Sandbox, simul
     told = json.loads(out.getvalue())
     assert "held: The file would be held" in page.getvalue()
     assert "KB-F04" in page.getvalue()
-    assert "never closed" not in page.getvalue() + out.getvalue()
+    assert "zqcanary" not in page.getvalue() + out.getvalue()
     assert told["state"] == "held"
     assert "file.readable" in told["held_by"]
     [finding] = [f for f in told["findings"] if f["rule"] == "file.readable"]

@@ -17,6 +17,7 @@ from tests.unit.format.test_delimited import NASTY
 
 from kinbridge.contract.model import Column, Dialect, Feed, Mark
 from kinbridge.errors import KinbridgeError
+from kinbridge.format.record_lines import MOST_BROKEN
 from kinbridge.staging.landing import Landing
 from kinbridge.staging.stage import Staged, stage
 from kinbridge.staging.stage import _Stream as Stream
@@ -79,12 +80,12 @@ def test_spoilt_rows_stand_in_the_table_with_what_is_wrong_with_them(pipeline: A
 def test_a_file_that_breaks_off_leaves_an_empty_table_and_says_where(pipeline: Any, tmp_path: Path) -> None:
     """Whole chunks have been sent by then; none of their rows may stay."""
     path = tmp_path / "rows.csv"
-    path.write_text("id,a\n" + "".join(f"{n},x\n" for n in range(45_000)) + '45000,"broken\n', encoding="utf-8")
+    rows = "".join(f"{n},x\n" for n in range(45_000))
+    path.write_text("id,a\n" + rows + '45000,"bro"ken\n' * (MOST_BROKEN + 1), encoding="utf-8")
     result, rows = staged(pipeline, path, feed_of(text("a")))
     assert rows == []
-    assert result == Staged(
-        rows=0, unreadable_line=45_002, unreadable_why="a quotation mark is opened and never closed"
-    )
+    line = 45_002 + MOST_BROKEN
+    assert result == Staged(rows=0, unreadable_line=line, unreadable_why="the quoting is broken")
     with pipeline.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {Landing(feed_of(text('a')), feed_of(text('a')).columns, 7).view}")
         assert cursor.fetchone() == (0,)

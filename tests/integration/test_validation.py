@@ -169,6 +169,64 @@ COLUMNS: dict[str, tuple[str, list[str], list[str]]] = {
     ),
     "parent": ("string", [], ["P1", "P2", "P9", "", " P1", "Canary Zebedee"]),
     "child": ("string", [], ["C1", "C2", "C9", ""]),
+    "op": ("string", [], ["", "I", "U", "K", "K ", "D", "k"]),
+    "old": ("string", [], ["K1", "K9", "K7", "", "K8 "]),
+    "head": ("string", [], ["K1", "K2", "K9", "K5", "", "K'4"]),
+    "begin": (
+        "date",
+        ["logicalTypeOptions: { format: yyyy-MM-dd }"],
+        ["2026-01-01", "2026-01-05", "2026-01-09", "2026-02-01", "2026-13-01", ""],
+    ),
+    "end": (
+        "date",
+        ["logicalTypeOptions: { format: yyyy-MM-dd }"],
+        ["2026-01-01", "2026-01-05", "2026-01-08", "2026-02-01", "someday", ""],
+    ),
+    "first": (
+        "string",
+        ["customProperties: [{ property: personName, value: first }]"],
+        ["Ana", "MARY ANN", "Zoe-May", "Will", "", "J", "An"],
+    ),
+    "last": (
+        "string",
+        ["customProperties: [{ property: personName, value: last }]"],
+        ["Le", "De La Cruz", "Smith-Jones", "O'Neil", "", "Do"],
+    ),
+    "remark": (
+        "string",
+        ["customProperties: [{ property: noNames, value: true }]"],
+        [
+            "Ana",
+            "an le",
+            "will call",
+            "asked\tmary, then left",
+            "SMITH, A.",
+            "do as told",
+            "by Mr. Jones",
+            "mrs jones came",
+            "O'Neil",
+            "Cruz2",
+            "anagram",
+            "J",
+            "Dr  Who",
+            "7-7",
+            "",
+            "J, A.",
+        ],
+    ),
+    "memo": (
+        "string",
+        ["customProperties: [{ property: noNames, value: listed }]"],
+        [
+            "spoke with Kathy Bloggs.",
+            "Bloggs, Kathy",
+            "(Kathy Bloggs)",
+            "kathy bloggs",
+            "Kathy called",
+            "Polk, Oregon",
+            "",
+        ],
+    ),
     "note": ("string", [], ["", "zqcanaryzq", "line\nbreak", '"quoted"', "'; DROP TABLE x; --", "\\."]),
 }
 TABLE = """\
@@ -179,12 +237,31 @@ TABLE = """\
         value:
           - { feed: atlas/single_v1, columns: { parent: id } }
           - { feed: atlas/single_v1, columns: { parent: id, child: other } }
+          - { feed: atlas/every_v1, columns: { head: k1 } }
+      - property: spells
+        value:
+          - { subject: [k1, child], within: [parent], begins: begin, ends: end }
+          - { subject: [child], begins: iso, ends: end, severity: critical }
+      - property: consistent
+        value:
+          - { by: [k1, parent], columns: [whole, color, begin, amount] }
+          - { by: [child], columns: [sex], severity: critical }
     quality: [{ id: rows, type: library, metric: rowCount, mustBeBetween: [1, 100000] }]
 """
 KNOWN: dict[str, Keys] = {
     "parent.reference": {("P1",), ("P2",)},
     "parent__child.reference": {("P1", "C1"), ("P2", "C2")},
+    "head.reference": {("K5",)},
+    "old.former_key": {("K8", "1"), ("K9", "2"), ("K7", "3")},
 }
+# Whose keys these are, and what the columns are called there.
+WHOSE = {
+    "parent.reference": ("atlas/single_v1", "id"),
+    "parent__child.reference": ("atlas/single_v1", "id,other"),
+    "head.reference": ("atlas/every_v1", "k1"),
+    "old.former_key": ("atlas/every_v1", "k1,k2"),
+}
+DELTA = "0.5, kind: delta, change: { column: op, delete: [D], rekey: [K], formerKey: { k1: old } }"
 # Texts of the file that no declaration has: found anywhere in the project's folder, they have leaked.
 CANARIES = [
     "1987-03-17",
@@ -205,7 +282,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with site_of(tmp_path_factory.mktemp("site")) as include:
         every = [column(name, kind, *lines) for name, (kind, lines, _) in COLUMNS.items()]
         codes = {"color.csv": "code,note\nG,\nR,\nit's,\n"}
-        write_feed(include, EVERY, contract(EVERY, *every, table=TABLE, delivery=DELIVERY), "", codes)
+        write_feed(include, EVERY, contract(EVERY, *every, table=TABLE, delivery=DELIVERY, share=DELTA), "", codes)
         single = [column("id", "string", "primaryKey: true"), column("other")]
         write_feed(include, SINGLE, contract(SINGLE, *single, delivery=DELIVERY))
         write_agreement(include, "atlas", {EVERY: list(COLUMNS), SINGLE: ["id", "other"]})
@@ -215,17 +292,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def known_keys(warehouse: Any) -> None:
-    """What the sibling feed has delivered."""
+    """What the sibling feed, and the feed itself, have delivered before."""
     warehouse.query(
         "INSERT INTO ledger.delivery (partner, feed, file_name, size_bytes, sha256, as_of, contract_version, "
         "agreement_id, agreement_version) VALUES ('atlas', 'atlas/single_v1', 'f', 1, 'x', '2026-01-01', '1', 'a', '1')"
     )
-    for names, keys in (("id", KNOWN["parent.reference"]), ("id,other", KNOWN["parent__child.reference"])):
+    for rule, keys in KNOWN.items():
         for key in keys:
             warehouse.query(
-                "INSERT INTO record.reference_key "
-                "SELECT 'atlas/single_v1', %s, %s, max(delivery_id) FROM ledger.delivery",
-                (names, list(key)),
+                "INSERT INTO record.reference_key SELECT %s, %s, %s, max(delivery_id) FROM ledger.delivery",
+                (*WHOSE[rule], list(key)),
             )
 
 

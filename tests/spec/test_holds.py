@@ -103,7 +103,7 @@ def test_there_is_nothing_to_decide_on_a_delivery_that_is_not_held(intake: Intak
     [
         (b"visit_id,person_id,made,minutes,zip,mode,secret\n", "file.row_count", 0),
         (b"", "file.readable", 0),
-        (b'visit_id,person_id,made\nV1,P1,01/01/2026\nV2,"P2\n', "file.readable", 0),
+        ("visit_id,person_id,made\nV1,P1,01/01/2026\n".encode("utf-16-le"), "file.readable", 0),
         (b"visit_id,made\nV1,01/01/2026\n", "file.header", 1),
     ],
 )

@@ -200,6 +200,15 @@ def test_an_element_outside_the_agreement_is_never_written_to_the_database(intak
     assert intake.holding("canary-secret") == []
 
 
+def test_of_a_row_with_a_field_too_few_nothing_is_kept_for_values_may_have_moved(intake: Intake) -> None:
+    """Without its minutes, this row's unauthorised last value would stand where the mode is read."""
+    delivery = intake.judge(intake.deliver("V1,P1,01/01/2026,00501,H,canary-secret", *map(visit, (2, 3, 4))))
+    assert intake.holding("canary-secret") == []
+    load_delivery(intake.warehouse.pipeline, delivery, TODAY)
+    assert "row.shape" in intake.quarantined(delivery)[2]
+    assert intake.holding("canary-secret") == []
+
+
 def test_the_landed_file_and_its_tables_are_gone_after_the_load(intake: Intake) -> None:
     delivery = intake.judge(intake.deliver(visit(1)))
     assert list(intake.folder.iterdir()) != []

@@ -165,6 +165,10 @@ def _break(feed: Feed, rule: Rule, row: pd.Series, canaries: Canaries) -> bool:
         case Kind.REFERENCE:
             for name in rule.columns:
                 row[feed.column(name).header] = f"{STEM}nobody{canaries.made}"
+        case Kind.CONSISTENT:
+            row[feed.column(rule.columns[-1]).header] = f"{STEM}nobody{canaries.made}"
+        case Kind.PERSONAL_NAME:
+            row[header] = row[next(c for c in feed.columns if c.person_name == "last").header]
         case Kind.UNIQUE:
             pass
         case _:

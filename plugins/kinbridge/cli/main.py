@@ -11,6 +11,7 @@ import typer
 from kinbridge.cli.calendar import calendar_command
 from kinbridge.cli.deploy import deploy_app
 from kinbridge.cli.draft import draft
+from kinbridge.cli.hmis import hmis
 from kinbridge.cli.partner import partner_app
 from kinbridge.cli.preflight import preflight
 from kinbridge.cli.quarantine import quarantine_app
@@ -41,6 +42,7 @@ for name, group in (
 app.command()(preflight)
 feed_app.command("draft")(draft)
 app.command("calendar")(calendar_command)
+app.command()(hmis)
 
 
 @app.command()
@@ -164,16 +166,32 @@ def bench_intake(
     change_share: Annotated[
         float, typer.Option(min=0, max=1, help="Measure a second file too, that changes this share of the rows.")
     ] = 0.0,
+    beside: Annotated[str | None, typer.Option(help="Run this too, on the same file and server: dlt.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Measure one file's way from SFTP to the record, beside a bare COPY of it."""
     from kinbridge.bench.intake import run_intake
+    from kinbridge.bench.peer import ways_of
 
-    def say(text: str) -> None:
-        typer.echo(text, err=True)
-
-    intake = run_intake(rows, bad_share=bad_share, change_share=change_share, say=say)
+    intake = run_intake(rows, bad_share=bad_share, change_share=change_share, beside=ways_of(beside), say=_say)
     typer.echo(intake.to_json() if as_json else intake.to_table())
+
+
+@bench_app.command("series")
+def bench_series(
+    into: Annotated[Path, typer.Option(help="The folder of performance.md; table, plot and figures go there.")],
+    rows: Annotated[list[int] | None, typer.Option(help="Rows of a file; may stand more than once.")] = None,
+    beside: Annotated[str | None, typer.Option(help="Run this too, for the smallest file: dlt.")] = None,
+) -> None:
+    """Measure 1 and 10 million rows, clean and with 5 % bad ones, and write the table and the plot."""
+    from kinbridge.bench.peer import ways_of
+    from kinbridge.bench.series import SIZES, run_series
+
+    run_series(into, sizes=rows or SIZES, beside=ways_of(beside), say=_say)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 @demo_app.command("run")

@@ -40,15 +40,16 @@ def preflight(
     """
     from rich.console import Console
 
-    from kinbridge.contract.odcs import feed_of
+    from kinbridge.contract.odcs import feed_of, feeds
     from kinbridge.preflight.render import write_json, write_page
     from kinbridge.preflight.run import preflight as check_file
-    from kinbridge.preflight.siblings import Sibling
+    from kinbridge.preflight.siblings import Sibling, in_the_same_zip
 
     if sys.stderr.isatty():
         typer.echo("Checking, in a private database that is removed afterwards; this takes some seconds.", err=True)
     try:
         siblings = [Sibling(feed_of(name), path) for name, path in map(_pair, sibling or [])]
+        siblings += in_the_same_zip(feed_of(feed), file, {one.feed.id for one in siblings}, feeds())
         with check_file(
             feed_of(feed), file, siblings=siblings, as_of=_day(as_of), today=datetime.now(UTC).date()
         ) as result:

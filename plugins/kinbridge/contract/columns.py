@@ -12,6 +12,7 @@ from typing import Any, get_args
 from kinbridge.contract.dialect import span
 from kinbridge.contract.model import Column, Dialect, Kind, LogicalType, Severity
 from kinbridge.contract.paths import PATHS
+from kinbridge.contract.person_names import read_listed_names, read_no_names, read_person_name
 from kinbridge.contract.walk import Properties, Walk
 from kinbridge.declaration.document import Problem, Where
 from kinbridge.errors import KinbridgeError
@@ -20,17 +21,36 @@ from kinbridge.standards import code_set, read_code_csv
 CLASSIFICATIONS = ("public", "internal", "confidential", "restricted")
 NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 # Names that the landing tables and their views use themselves.
-RESERVED = re.compile(r"^(line_no|row_shape)$|__(typed|known)$")
-DATE_FORMAT = re.compile(r"^(?=.*yyyy)(?=.*MM)(?=.*dd)(yyyy|MM|dd|[/\-. ]){3,5}$")
+RESERVED = re.compile(r"^(line_no|row_shape)$|__(typed|known|overlap|consistent|personal_name|former_key)$")
+# A day, and perhaps the time of day after it.
+DATE_FORMAT = re.compile(r"^(?=.*yyyy)(?=.*MM)(?=.*dd)(yyyy|MM|dd|[/\-. ]){3,5}( HH:mm:ss)?$")
 # What of the standard is held against the data; the rest would promise what nobody checks.
 OPTIONS = frozenset({"format", "pattern", "minimum", "maximum"})
 TYPES = frozenset(get_args(LogicalType))
 # The kinds of rule whose severity a column may set.
 COLUMN_KINDS = frozenset(
-    kind.value for kind in (Kind.PRESENCE, Kind.TYPE, Kind.FORMAT, Kind.CODE_SET, Kind.PLACEHOLDER, Kind.RANGE)
+    kind.value
+    for kind in (
+        Kind.PRESENCE,
+        Kind.TYPE,
+        Kind.FORMAT,
+        Kind.CODE_SET,
+        Kind.PLACEHOLDER,
+        Kind.RANGE,
+        Kind.PERSONAL_NAME,
+    )
 )
 UNENFORCED = ("unique", "enum", "quality")
-PROPERTIES = ("directIdentifier", "quasiIdentifier", "codeSet", "placeholders", "severity", "position")
+PROPERTIES = (
+    "directIdentifier",
+    "quasiIdentifier",
+    "codeSet",
+    "placeholders",
+    "severity",
+    "position",
+    "personName",
+    "noNames",
+)
 
 
 def read_columns(walk: Walk, table: dict[str, Any], dialect: Dialect) -> Iterator[Column]:
@@ -73,6 +93,7 @@ def _column(walk: Walk, item: dict[str, Any], where: Where, places: _Places) -> 
             text = f"{option!r} of {name!r} is not held against the data: {', '.join(sorted(OPTIONS))} are"
             walk.problem(text, *where, "logicalTypeOptions", option)
     code_set = extra.values.get("codeSet")
+    person_name = read_person_name(walk, extra, item, name)
     return Column(
         name=name,
         header=header,
@@ -91,6 +112,9 @@ def _column(walk: Walk, item: dict[str, Any], where: Where, places: _Places) -> 
         severity=_severity(walk, extra, name),
         line=walk.document.line(*where),
         position=places.position(extra, name, header, where),
+        person_name=person_name,
+        no_names=read_no_names(walk, extra, item, person_name),
+        listed_names=read_listed_names(extra),
     )
 
 

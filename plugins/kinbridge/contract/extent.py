@@ -7,6 +7,7 @@ from typing import Any
 
 from kinbridge.contract.model import Column, Extent
 from kinbridge.contract.walk import Properties, Walk
+from kinbridge.declaration.document import Where
 from kinbridge.standards import common_schema
 
 KINDS = ("events", "snapshot", "delta")
@@ -27,10 +28,10 @@ def read_extent(walk: Walk, top: Properties, columns: Iterable[Column]) -> Exten
                 walk.problem(f"intake.{name} is for feeds of kind {other}", *where, name)
     if kind == "snapshot":
         return _snapshot(walk, given, where)
-    return _delta(walk, given, where, {c.name for c in columns}) if kind == "delta" else Extent()
+    return _delta(walk, given, where, {c.name: c for c in columns}) if kind == "delta" else Extent()
 
 
-def _snapshot(walk: Walk, given: dict[str, Any], where: tuple[Any, ...]) -> Extent:
+def _snapshot(walk: Walk, given: dict[str, Any], where: Where) -> Extent:
     absence, scope, share = given.get("absence", "nothing"), given.get("scope", []), given.get("maxClosedShare", 0.1)
     if absence not in {"nothing", "closed"}:
         walk.problem("intake.absence is nothing or closed", *where, "absence")
@@ -46,13 +47,51 @@ def _snapshot(walk: Walk, given: dict[str, Any], where: tuple[Any, ...]) -> Exte
     return Extent("snapshot", absence == "closed", tuple(scope), float(share))
 
 
-def _delta(walk: Walk, given: dict[str, Any], where: tuple[Any, ...], names: set[str]) -> Extent:
+def _delta(walk: Walk, given: dict[str, Any], where: Where, columns: dict[str, Column]) -> Extent:
     change = walk.mapping(given.get("change"), "intake.change", *where, "change")
-    column, codes = change.get("column"), change.get("delete")
-    if column not in names:
+    column = change.get("column")
+    if column not in columns:
         walk.problem("intake.change.column names no column", *where, *(("change",) if "change" in given else ()))
         return Extent("delta")
-    if not isinstance(codes, list) or not codes or not all(isinstance(code, str) for code in codes):
+    if change.get("delete") == "filled" and "rekey" not in change:
+        # A day of deletion, as registers have it: whatever stands in the column, the row is deleted.
+        return Extent("delta", change_column=str(column), delete_filled=True)
+    deletes: list[str] = change["delete"] if _codes(change.get("delete")) else []
+    if not deletes and ("delete" in change or "rekey" not in change):
         walk.problem("intake.change.delete is a list of the codes that mean deletion, as text", *where, "change")
+    rekeys, former = _rekey(walk, change, (*where, "change"), columns)
+    if set(rekeys) & set(deletes):
+        walk.problem("a code of intake.change means deletion or a changed key, not both", *where, "change")
+    return Extent(
+        "delta", change_column=str(column), delete_codes=tuple(deletes), rekey_codes=rekeys, former_key=former
+    )
+
+
+def _codes(given: Any) -> bool:
+    return isinstance(given, list) and all(isinstance(code, str) for code in given)
+
+
+def _rekey(
+    walk: Walk, change: dict[str, Any], where: Where, columns: dict[str, Column]
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """The codes of a changed key, and by key column the one with the former value."""
+    if not {"rekey", "formerKey"} & set(change):
+        return (), ()
+    codes, given = change.get("rekey"), change.get("formerKey")
+    former = given if isinstance(given, dict) else {}
+    if not _codes(codes) or not codes:
+        walk.problem("intake.change.rekey is a list of the codes that mean a changed key, as text", *where)
         codes = []
-    return Extent("delta", change_column=str(column), delete_codes=tuple(codes))
+    if not former:
+        walk.problem("intake.change.formerKey maps key columns to the columns with their former values", *where)
+    for key, name in former.items():
+        ours, old = columns.get(str(key)), columns.get(str(name))
+        if ours is None or ours.key_position is None:
+            walk.problem(f"intake.change.formerKey names {str(key)!r}, which is no key column", *where, "formerKey")
+        elif old is None or old.key_position is not None or list(former.values()).count(name) > 1:
+            walk.problem(f"{str(name)!r} of intake.change.formerKey is no column of its own", *where, "formerKey")
+        elif (ours.logical_type, ours.date_format) != (old.logical_type, old.date_format):
+            walk.problem(
+                f"{str(key)!r} and {str(name)!r} of intake.change.formerKey differ in type", *where, "formerKey"
+            )
+    return tuple(codes), tuple((str(key), str(name)) for key, name in former.items())

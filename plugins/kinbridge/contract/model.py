@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 Severity = Literal["critical", "warning"]
+NamePart = Literal["first", "last"]
 LogicalType = Literal["string", "date", "integer", "number"]
 Format = Literal["delimited", "fixed_width", "excel", "json", "ndjson", "xml", "x12_834", "hl7_v2"]
 ManifestFormat = Literal["json", "csv", "sha256sums"]
@@ -29,6 +30,10 @@ class Kind(StrEnum):
     REFERENCE = "reference"
     SHAPE = "shape"
     UNMAPPED = "unmapped"
+    OVERLAP = "overlap"
+    CONSISTENT = "consistent"
+    PERSONAL_NAME = "personal_name"
+    FORMER_KEY = "former_key"
     ROW_COUNT = "row_count"
     HEADER = "header"
     NEW_COLUMN = "new_column"
@@ -53,6 +58,10 @@ CODES: dict[Kind, str] = {
     Kind.REFERENCE: "KB-R09",
     Kind.SHAPE: "KB-R10",
     Kind.UNMAPPED: "KB-R11",
+    Kind.OVERLAP: "KB-R12",
+    Kind.CONSISTENT: "KB-R13",
+    Kind.PERSONAL_NAME: "KB-R14",
+    Kind.FORMER_KEY: "KB-R15",
     Kind.ROW_COUNT: "KB-F01",
     Kind.HEADER: "KB-F02",
     Kind.NEW_COLUMN: "KB-F03",
@@ -81,21 +90,38 @@ FILE_KINDS = frozenset(
     }
 )
 
-DEFAULT_SEVERITY: dict[Kind, Severity] = {
-    kind: "warning"
-    if kind in {Kind.FORMAT, Kind.CODE_SET, Kind.PLACEHOLDER, Kind.NEW_COLUMN, Kind.MISSING_COLUMN}
-    else "critical"
-    for kind in Kind
-}
+# Kinds that no condition over one row's values can tell: staging notes the lines at fault, once.
+FAULT_KINDS = frozenset({Kind.OVERLAP, Kind.CONSISTENT, Kind.PERSONAL_NAME, Kind.FORMER_KEY})
+
+# Kinds of which a breach is recorded, and the row taken, unless the contract says otherwise. Overlapping spells and
+# rows that contradict each other are here, unlike dates in the wrong order: each row may be right, only not all of
+# them, and overlapping spells of a program are one spell once they are integrated.
+WARNINGS = frozenset(
+    {
+        Kind.FORMAT,
+        Kind.CODE_SET,
+        Kind.PLACEHOLDER,
+        Kind.OVERLAP,
+        Kind.CONSISTENT,
+        Kind.PERSONAL_NAME,
+        Kind.FORMER_KEY,
+        Kind.NEW_COLUMN,
+        Kind.MISSING_COLUMN,
+    }
+)
+
+DEFAULT_SEVERITY: dict[Kind, Severity] = {kind: "warning" if kind in WARNINGS else "critical" for kind in Kind}
 
 
 @dataclass(frozen=True)
 class Rule:
     """One thing that a contract demands of a row or of a file.
 
-    `columns` are contract names. Of the rest, only what the kind needs is set: `values` for code sets and placeholders,
-    `pattern` for formats, `minimum`/`maximum` for ranges and row counts (dates as ISO text; `asOf` stands for the
-    delivery's as-of date), `reference` for the feed and columns that must know the key.
+    `columns` are contract names. Those of spells end with begin and end, those of rows that must say the same with the
+    column that they say; what comes before tells which rows belong together. Of the rest, only what the kind needs is
+    set: `values` for code sets and placeholders, `pairs` for codes of the second column that go with those of the
+    first, `pattern` for formats, `minimum`/`maximum` for ranges and row counts (dates as ISO text; `asOf` stands for
+    the delivery's as-of date), `reference` for the feed and columns that must know the key, or the former key.
     """
 
     id: str
@@ -107,6 +133,7 @@ class Rule:
     minimum: str | None = None
     maximum: str | None = None
     reference: Reference | None = None
+    pairs: tuple[tuple[str, str], ...] = ()
 
     @property
     def code(self) -> str:
@@ -130,11 +157,42 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Spells:
+    """Spells of one subject, and within the same values of `within`, must not overlap: from `begins` to `ends`."""
+
+    subject: tuple[str, ...]
+    within: tuple[str, ...]
+    begins: str
+    ends: str
+    severity: Severity = "warning"
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """Rows with the same values in the columns `by` must say the same in each of `columns`."""
+
+    by: tuple[str, ...]
+    columns: tuple[str, ...]
+    severity: Severity = "warning"
+
+
+@dataclass(frozen=True)
+class CodePairs:
+    """Which codes of `column` go with which of the column `when`: pairs of a code of `when` and one of `column`."""
+
+    column: str
+    when: str
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Column:
     """One column of a feed: its contract name, its header in the partner's file, its type, what it may hold.
 
     In formats whose records have no header, `header` is the path of the value in a record (see `contract.paths`).
-    `position` is where a fixed-width line has it: first character, from 1, and length.
+    `position` is where a fixed-width line has it: first character, from 1, and length. `person_name` says that the
+    column holds a person's first or last name; `no_names`, that it must hold none: neither one of its own row
+    nor, beside another word, one of `listed_names`.
     """
 
     name: str
@@ -154,6 +212,9 @@ class Column:
     severity: dict[str, Severity] = field(default_factory=dict)
     line: int = 1
     position: tuple[int, int] | None = None
+    person_name: NamePart | None = None
+    no_names: bool = False
+    listed_names: tuple[str, ...] = ()
 
     def severity_of(self, kind: Kind) -> Severity:
         """The severity of a rule of this kind on this column: the contract's, or the kind's default."""
@@ -213,7 +274,9 @@ class Extent:
 
     `closes`: what a snapshot no longer holds has ended, within the values of the `scope` columns of the common schema
     that it speaks of; a snapshot that would close more than `max_closed_share` of a table is held. In a delta a row
-    whose `change_column` has one of `delete_codes` deletes its key.
+    whose `change_column` has one of `delete_codes` deletes its key (any value, with `delete_filled`), and one that has
+    a code of `rekey_codes` says that the key was another before: `former_key` are pairs of a key column and the column
+    with its former value.
     """
 
     kind: Literal["events", "snapshot", "delta"] = "events"
@@ -222,6 +285,9 @@ class Extent:
     max_closed_share: float = 0.1
     change_column: str | None = None
     delete_codes: tuple[str, ...] = ()
+    rekey_codes: tuple[str, ...] = ()
+    former_key: tuple[tuple[str, str], ...] = ()
+    delete_filled: bool = False
 
 
 @dataclass(frozen=True)
@@ -242,6 +308,9 @@ class Feed:
     drift_share: float = 0.5
     shrink_below: float = 0.5
     extent: Extent = Extent()
+    spells: tuple[Spells, ...] = ()
+    consistencies: tuple[Consistency, ...] = ()
+    code_pairs: tuple[CodePairs, ...] = ()
 
     @property
     def partner(self) -> str:
@@ -263,6 +332,17 @@ class Feed:
         """The contract names of the key columns, in key order."""
         keyed = [(c.key_position, c.name) for c in self.columns if c.key_position is not None]
         return tuple(name for _, name in sorted(keyed))
+
+    @property
+    def siblings(self) -> tuple[str, ...]:
+        """The other feeds that this one refers to, sorted: its files wait for theirs."""
+        return tuple(sorted({r.feed for r in self.references} - {self.id}))
+
+    @property
+    def former_reference(self) -> Reference | None:
+        """Where a former key must be known: in this very feed. None for feeds whose keys do not change."""
+        former = dict(self.extent.former_key)
+        return Reference(self.id, tuple(former.get(k, k) for k in self.key), self.key) if former else None
 
     def column(self, name: str) -> Column:
         """The column of that contract name. Raises `KeyError`."""

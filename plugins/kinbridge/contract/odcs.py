@@ -15,7 +15,9 @@ from typing import Any
 from open_data_contract_standard.model import OpenDataContractStandard
 from pydantic import ValidationError
 
+from kinbridge.contract.code_pairs import CODES_WHEN, read_code_pairs
 from kinbridge.contract.columns import read_columns
+from kinbridge.contract.cross_rows import CONSISTENT, SPELLS, read_consistencies, read_spells
 from kinbridge.contract.dialect import read_dialect
 from kinbridge.contract.extent import read_extent
 from kinbridge.contract.model import Column, Feed, Reference
@@ -25,6 +27,7 @@ from kinbridge.declaration.document import Document, DocumentError, Problem, rea
 from kinbridge.errors import KinbridgeError
 from kinbridge.settings import include_folders
 
+TABLE_PROPERTIES = ("dateOrder", "references", SPELLS, CONSISTENT, CODES_WHEN)
 # Postgres cuts longer names off.
 LONGEST_NAME = 63
 
@@ -119,7 +122,7 @@ class _Reader(Walk):
             self.problem("a feed is partner/feed_vN in lower case, at most 40 characters", "id")
         top = self.custom(data, ("delivery", "intake", "pipeline"))
         table = data["schema"][0]
-        extra = self.custom(table, ("dateOrder", "references"), "schema", 0)
+        extra = self.custom(table, TABLE_PROPERTIES, "schema", 0)
         dialect = read_dialect(self, top)
         columns = tuple(read_columns(self, table, dialect))
         feed = Feed(
@@ -137,6 +140,9 @@ class _Reader(Walk):
             drift_share=self._share(top, "driftShare", 0.5),
             shrink_below=self._share(top, "shrinkBelow", 0.5),
             extent=read_extent(self, top, columns),
+            spells=tuple(read_spells(self, extra, columns)),
+            consistencies=tuple(read_consistencies(self, extra, columns)),
+            code_pairs=tuple(read_code_pairs(self, extra, columns)),
         )
         if not feed.key:
             self.problem("no column is a primaryKey: a row could not be told from another", "schema", 0)

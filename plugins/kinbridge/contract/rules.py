@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kinbridge.contract.model import DEFAULT_SEVERITY, Column, Feed, Kind, Rule
+from kinbridge.contract.model import DEFAULT_SEVERITY, FAULT_KINDS, Column, Feed, Kind, Rule
 
 
 def rules(feed: Feed, columns: Iterable[Column]) -> tuple[Rule, ...]:
@@ -26,8 +26,14 @@ def _row_rules(feed: Feed, columns: tuple[Column, ...]) -> Iterator[Rule]:
     for earlier, later in feed.date_orders:
         if {earlier, later} <= names:
             yield Rule(f"{earlier}__{later}.date_order", Kind.DATE_ORDER, "critical", (earlier, later))
+    for coded in feed.code_pairs:
+        if {coded.when, coded.column} <= names:
+            severity = feed.column(coded.column).severity_of(Kind.CODE_SET)
+            both = (coded.when, coded.column)
+            yield Rule(f"{'__'.join(both)}.{Kind.CODE_SET}", Kind.CODE_SET, severity, both, pairs=coded.pairs)
     for reference in feed.references:
-        if names.issuperset(reference.columns):
+        # What rows of the same file are held against has to be read as well.
+        if names.issuperset({*reference.columns, *(reference.their_columns if reference.feed == feed.id else ())}):
             yield Rule(
                 f"{'__'.join(reference.columns)}.reference",
                 Kind.REFERENCE,
@@ -35,6 +41,34 @@ def _row_rules(feed: Feed, columns: tuple[Column, ...]) -> Iterator[Rule]:
                 reference.columns,
                 reference=reference,
             )
+    yield from _cross_row_rules(feed, names)
+
+
+def _cross_row_rules(feed: Feed, names: set[str]) -> Iterator[Rule]:
+    """Rules about what several rows come to together."""
+    for spells in feed.spells:
+        columns = (*spells.subject, *spells.within, spells.begins, spells.ends)
+        if names.issuperset(columns):
+            yield Rule(f"{spells.begins}__{spells.ends}.{Kind.OVERLAP}", Kind.OVERLAP, spells.severity, columns)
+    for same in feed.consistencies:
+        for column in same.columns:
+            if names.issuperset({*same.by, column}):
+                columns = (*same.by, column)
+                yield Rule(f"{'__'.join(columns)}.{Kind.CONSISTENT}", Kind.CONSISTENT, same.severity, columns)
+    former = feed.former_reference
+    if former and names.issuperset({*former.columns, *feed.key, feed.extent.change_column or ""}):
+        columns = tuple(name for _, name in feed.extent.former_key)
+        yield Rule(f"{'__'.join(columns)}.{Kind.FORMER_KEY}", Kind.FORMER_KEY, "warning", columns, reference=former)
+
+
+def fault_rules(feed: Feed, columns: Iterable[Column]) -> tuple[Rule, ...]:
+    """The rules whose breach staging notes line by line, because no condition over one row of the rows can tell it."""
+    return tuple(rule for rule in rules(feed, columns) if rule.kind in FAULT_KINDS or _in_its_own_file(feed, rule))
+
+
+def _in_its_own_file(feed: Feed, rule: Rule) -> bool:
+    """Whether a row of the same file may be what the rule's reference looks for."""
+    return rule.reference is not None and rule.reference.feed == feed.id
 
 
 def _column_rules(column: Column) -> Iterator[Rule]:
@@ -53,6 +87,8 @@ def _column_rules(column: Column) -> Iterator[Rule]:
         yield rule(Kind.PLACEHOLDER, values=column.placeholders)
     if column.minimum is not None or column.maximum is not None:
         yield rule(Kind.RANGE, minimum=column.minimum, maximum=column.maximum)
+    if column.no_names:
+        yield rule(Kind.PERSONAL_NAME, values=column.listed_names)
 
 
 def _file_rules(feed: Feed) -> Iterator[Rule]:

@@ -156,6 +156,8 @@ def _chosen(members: list[zipfile.ZipInfo], pattern: str | None) -> zipfile.ZipI
     if len(chosen) == 1:
         return chosen[0]
     which = "" if pattern is None else " that delivery.member names"
+    if pattern is not None and not chosen:
+        raise Unreadable(1, f"the zip has no file{which}")
     raise Unreadable(1, f"the zip has {len(chosen)} files{which}, not one")
 
 

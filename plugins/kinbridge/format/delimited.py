@@ -2,7 +2,8 @@
 
 Works on chunks of rows, so memory does not grow with the file. Lines may end with LF, CRLF or a lone CR. Never repairs
 anything silently: a row that is ragged or cannot be decoded is passed on with its `shape` said, a file that cannot be
-read at all raises `Unreadable` with the line.
+read at all raises `Unreadable` with the line. A row whose quoting is broken is ragged, and reading goes on with the
+next line (see `record_lines`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import IO, Any
 
 from kinbridge.contract.model import Column, Dialect
+from kinbridge.format.record_lines import QuotingBroken, RecordLines
 from kinbridge.format.regular import Layout, Scan, scan, transcribe
 from kinbridge.format.table import Header, Row, Source, Unreadable, encode, match_header, opened
 
@@ -29,6 +31,15 @@ FIRST_BYTES = 64 * 1024
 CHUNK_BYTES = 256 * 1024
 RECORD_BYTES = 4 * 1024 * 1024
 LINE_END = re.compile(rb"\r\n|\r|\n")
+# A byte order mark says how the text is written, whatever the contract says of UTF-8; longer marks first.
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Two ASCII characters in UTF-16, as any header begins.
+TWO_BYTES = re.compile(rb"([\x01-\x7f]\0){2}|(\0[\x01-\x7f]){2}")
 # Encodings in which a byte below 128 is that ASCII character wherever it stands.
 ASCII_BASED = re.compile(r"ascii|utf-8(-sig)?|cp125\d|iso8859-\d+")
 
@@ -60,6 +71,7 @@ class DelimitedFile:
         csv.field_size_limit(FIELD_LIMIT)
         codec = codecs.lookup(self.dialect.encoding).name
         with opened(self.source) as file:
+            codec = _as_marked(file, codec)
             if not ASCII_BASED.fullmatch(codec) or not self.dialect.delimiter.isascii():
                 codec = "utf-8-sig" if codec == "utf-8" else codec
                 text = io.TextIOWrapper(file, codec, "surrogateescape", "")
@@ -148,30 +160,33 @@ class DelimitedFile:
 
     def _parsed(self, text: IO[str]) -> Iterator[bytes]:
         """The rows of `text`, which begins after `_lines` lines, by the csv module."""
-        reader = csv.reader(
-            text,
+        lines = RecordLines(text, self._reader, self._lines)
+        try:
+            self.header = self.header or self._read_header(lines)
+            for rows in _batches(lines.rows(self.header.width)):
+                self.rows += len(rows)
+                yield self._encode(rows, self.header)
+        except QuotingBroken as error:
+            raise Unreadable(error.line, error.why) from None
+        except UnicodeError:
+            raise Unreadable(lines.number + 1, f"the text is not {self.dialect.encoding}") from None
+        self._lines = lines.number
+
+    def _reader(self, lines: Iterable[str], strict: bool) -> Any:
+        """The csv module's reader over lines; one that is not `strict` takes quotes as they come."""
+        return csv.reader(
+            lines,
             delimiter=self.dialect.delimiter,
             quotechar=self.dialect.quote_char or None,
             quoting=csv.QUOTE_MINIMAL if self.dialect.quote_char else csv.QUOTE_NONE,
-            strict=True,
+            strict=strict,
         )
-        before = self._lines
-        try:
-            self.header = self.header or self._read_header(reader)
-            for rows in _batches(_numbered(reader, before)):
-                self.rows += len(rows)
-                yield self._encode(rows, self.header)
-        except csv.Error as error:
-            raise Unreadable(before + reader.line_num, _reason(error)) from None
-        except UnicodeError:
-            raise Unreadable(before + reader.line_num + 1, f"the text is not {self.dialect.encoding}") from None
-        self._lines = before + reader.line_num
 
-    def _read_header(self, reader: Any) -> Header:
+    def _read_header(self, lines: RecordLines) -> Header:
         if not self.dialect.header:
             return Header(len(self.expected), tuple(self.expected.index(c) for c in self.columns))
         line = self._lines + 1
-        first = next(reader, None)
+        first = lines.first()
         if not first or not any(cell.strip() for cell in first):
             raise Unreadable(line, "the file has no header line")
         return match_header(first, self.expected, self.columns, line)
@@ -181,16 +196,24 @@ class DelimitedFile:
         pick = _picker(header.positions)
         if all(len(row) == header.width for _, row in rows):
             return encode([(line, "whole", *pick(row)) for line, row in rows], self.columns, self.blank)
-        return encode([_shaped(line, row, header.width, pick) for line, row in rows], self.columns, self.blank)
+        read = sum(place is not None for place in header.positions)
+        kept = header.width if read == header.width else 0
+        shaped = [_shaped(line, row, header.width, kept, pick) for line, row in rows]
+        return encode(shaped, self.columns, self.blank)
 
 
-def _numbered(reader: Any, lines: int) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the line on which they begin, after `lines` others. Blank lines are no rows."""
-    before = reader.line_num
-    for row in reader:
-        if row:
-            yield lines + before + 1, row
-        before = reader.line_num
+def _as_marked(file: IO[bytes], codec: str) -> str:
+    """The encoding that a byte order mark declares where the contract says UTF-8; else the contract's.
+
+    Raises `Unreadable` for UTF-16 without a mark: to read it would be a guess.
+    """
+    if not codec.startswith("utf-8"):
+        return codec
+    head = file.read(4)
+    file.seek(0)
+    if TWO_BYTES.match(head):
+        raise Unreadable(1, "the text is UTF-16 without a byte order mark")
+    return next((marked for mark, marked in MARKS if head.startswith(mark)), codec)
 
 
 def _batches(numbered: Iterator[tuple[int, list[str]]]) -> Iterator[list[tuple[int, list[str]]]]:
@@ -217,13 +240,12 @@ def _picker(positions: tuple[int | None, ...]) -> Any:
     return pick
 
 
-def _shaped(line: int, row: list[str], width: int, pick: Any) -> Row:
-    """One row with its shape: ragged rows are padded or cut."""
-    shape = "whole" if len(row) == width else "ragged"
-    return (line, shape, *pick((row + [""] * width)[:width]))
+def _shaped(line: int, row: list[str], width: int, kept: int, pick: Any) -> Row:
+    """One row with its shape. Of a ragged one `kept` values are, all or none: padded or cut.
 
-
-def _reason(error: csv.Error) -> str:
-    if "field larger" in str(error) or "unexpected end" in str(error):
-        return "a quotation mark is opened and never closed"
-    return "the quoting is broken"
+    Its values may have moved to a neighbour's place, so where the file has columns that are not read, one of those
+    might stand in a column that is.
+    """
+    if len(row) == width:
+        return (line, "whole", *pick(row))
+    return (line, "ragged", *pick((row[:kept] + [""] * width)[:width]))

@@ -17,6 +17,7 @@ import pyarrow.csv
 
 from kinbridge.linkage.columns import INPUT_COLUMNS
 from kinbridge.linkage.habits import with_partner_habits
+from kinbridge.linkage.known_as import KNOWN_AS, LINK_FORMER, LINKS
 from kinbridge.linkage.link import Linkage, link
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.people import ID_SCHEMA, People, assign_people
@@ -26,36 +27,41 @@ LOCK = "kinbridge linkage"
 SEED = 1
 
 # Who is who by now, as one row per partner's person: the newest known value of each column over the partner's feeds.
-# Grain: one row per partner and source_person_id. Sources: record.person, record.person_address, record.family_member.
+# Grain: one row per partner and source_person_id, the one that it became where it has changed. Sources: record.person,
+# record.person_address, record.family_member, record.person_key_change.
 _PERSONS = """
-WITH person AS (
+WITH RECURSIVE {known_as},
+person AS (
     SELECT
         partner,
-        source_person_id,
+        coalesce(known_as.became, source_person_id) AS source_person_id,
         {latest}
     FROM record.person
+    LEFT JOIN known_as USING (partner, source_person_id)
     WHERE known_to IS NULL
-    GROUP BY partner, source_person_id
+    GROUP BY 1, 2
 ),
 address AS (
-    SELECT DISTINCT ON (partner, source_person_id)
+    SELECT DISTINCT ON (1, 2)
         partner,
-        source_person_id,
+        coalesce(known_as.became, source_person_id) AS source_person_id,
         address_line,
         city,
         postal_code
     FROM record.person_address
+    LEFT JOIN known_as USING (partner, source_person_id)
     WHERE known_to IS NULL
-    ORDER BY partner, source_person_id, (address_line IS NULL), as_of DESC, feed
+    ORDER BY 1, 2, (address_line IS NULL), as_of DESC, feed
 ),
 family AS (
-    SELECT DISTINCT ON (partner, source_person_id)
+    SELECT DISTINCT ON (1, 2)
         partner,
-        source_person_id,
+        coalesce(known_as.became, source_person_id) AS source_person_id,
         source_family_id
     FROM record.family_member
+    LEFT JOIN known_as USING (partner, source_person_id)
     WHERE known_to IS NULL
-    ORDER BY partner, source_person_id, as_of DESC, feed, source_family_id
+    ORDER BY 1, 2, as_of DESC, feed, source_family_id
 )
 SELECT
     person.partner AS source,
@@ -89,7 +95,6 @@ _PERSON_COLUMNS = (
     "email",
     "phone",
 )
-_LINKS = "SELECT partner AS source, source_person_id, person_id FROM identity.person_link"
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ def link_people(linkage_dsn: Dsn, model: Model) -> RunSummary:
         cursor.execute("INSERT INTO identity.run (model_version) VALUES (%s) RETURNING run_id", [model.title])
         run_id = int(cursor.fetchone()[0])
         linkage = link(current_persons(cursor), with_partner_habits(model), seed=SEED)
-        people = assign_people(linkage.clusters, _copy_out(cursor, _LINKS, ID_SCHEMA))
+        people = assign_people(linkage.clusters, _copy_out(cursor, LINKS, ID_SCHEMA))
         _store(cursor, run_id, linkage, people)
         summary = RunSummary(
             run_id=run_id,
@@ -142,7 +147,7 @@ def current_persons(cursor: Any) -> pa.Table:
     """The persons that are current in `record`, with `columns.INPUT_COLUMNS`: one row per partner and source person."""
     latest = ",\n        ".join(_LATEST.format(name=name) for name in _PERSON_COLUMNS)
     types = [(name, pa.date32() if name == "birth_date" else pa.string()) for name in INPUT_COLUMNS]
-    return _copy_out(cursor, _PERSONS.format(latest=latest), pa.schema(types))
+    return _copy_out(cursor, _PERSONS.format(latest=latest, known_as=KNOWN_AS), pa.schema(types))
 
 
 def _copy_out(cursor: Any, query: str, schema: pa.Schema) -> pa.Table:
@@ -224,6 +229,7 @@ _STORE = (
     FROM given_change
     WHERE given_change.kind = 'merged' AND person_link.person_id = given_change.from_person_id
     """,
+    LINK_FORMER,
     """
     INSERT INTO identity.edge (
         run_id, partner_left, source_person_id_left, partner_right, source_person_id_right, match_probability, rule

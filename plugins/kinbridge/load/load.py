@@ -19,7 +19,7 @@ from kinbridge.errors import KinbridgeError
 from kinbridge.load.absence import Absent, close_absent, close_what_came_late, find_absent
 from kinbridge.load.correction import resolve_corrected
 from kinbridge.load.crosswalk import create, crosswalks
-from kinbridge.load.deletion import close_deleted, keep_deleted_away
+from kinbridge.load.deletion import close_deleted, close_former, keep_deleted_away, note_said
 from kinbridge.load.merge import merge
 from kinbridge.load.source import Rows, create_doubted, create_source
 from kinbridge.load.target import Target, target_of
@@ -155,13 +155,26 @@ def _now(cursor: Any, plan: LoadPlan) -> dict[str, Any]:
 
 
 def _delete(cursor: Any, plan: LoadPlan, statements: list[Statement], parameters: dict[str, Any]) -> dict[str, int]:
-    """Close what the delta deletes, and what it brings although a later one has deleted it."""
-    cursor.execute("DROP VIEW source")
-    cursor.execute(create_source(plan.landing, rules(plan.feed, plan.columns), Rows.DELETING))
+    """Close what the delta deletes or has under another key now, and what it brings although a later one deleted it."""
+    former = {name for _, name in plan.feed.extent.former_key}
+    rekeys = bool(former) and former <= {c.name for c in plan.columns}
+    if rekeys:
+        note_said(cursor, statements, parameters)
+    _look_at(cursor, plan, Rows.DELETING)
     closed = close_deleted(cursor, statements, parameters)
+    if rekeys:
+        _look_at(cursor, plan, Rows.FORMER)
+        for name, number in close_former(cursor, statements, parameters).items():
+            closed[name] += number
     for statement in statements:
         keep_deleted_away(cursor, target_of(statement.target), parameters)
     return closed
+
+
+def _look_at(cursor: Any, plan: LoadPlan, rows: Rows) -> None:
+    """Let `source` hold these rows from now on."""
+    cursor.execute("DROP VIEW source")
+    cursor.execute(create_source(plan.landing, rules(plan.feed, plan.columns), rows))
 
 
 def _close_absent(cursor: Any, plan: LoadPlan) -> dict[str, int]:

@@ -151,6 +151,7 @@ def _insert_at_once(cursor: Any, target: Target, rows: str, parameters: dict[str
             {_insert_into(target)}
             SELECT {_row(target)}, NULL
             FROM ({rows.replace("%", "%%")}) AS i
+            {_in_order(target)}
             """,
             parameters,
         )
@@ -165,17 +166,23 @@ def _insert_at_once(cursor: Any, target: Target, rows: str, parameters: dict[str
 def _update(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
     """What is new or changed against the record's current rows. `stale`: the record already knows something newer.
 
+    `place` is where a known row stands; the loads of a feed come one after the other, so nobody else moves it.
+
     Of two deliveries of one day the later one is the newer. What the delivery itself has said stands: rows that a
     replay brings later fill gaps, they do not overrule it.
     """
     key = ", ".join(f"i.{ident(c)}" for c in target.key)
     names = ", ".join(ident(c) for c in target.key)
     same_key = " AND ".join(f"c.{ident(c)} = i.{ident(c)}" for c in target.key)
+    # What a small delivery costs should follow its rows, not the table's: the default price of a page read out of order
+    # is that of a turning disk, and has the planner read the whole table instead of the index.
+    cursor.execute("SET LOCAL random_page_cost = 1.1")
     cursor.execute(
         f"""
         CREATE TEMP TABLE known ON COMMIT DROP AS
         SELECT
             {key},
+            c.ctid AS place,
             c.row_hash = i.row_hash AS same,
             (c.as_of, c.delivery_id) >= (%(as_of)s, %(delivery_id)s) AS stale
         FROM incoming AS i
@@ -190,7 +197,7 @@ def _update(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
         UPDATE {target.table} AS c
         SET known_to = %(known_at)s
         FROM known AS i
-        WHERE c.feed = %(feed)s AND {same_key} AND c.known_to IS NULL AND NOT i.same AND NOT i.stale
+        WHERE c.ctid = i.place AND NOT i.same AND NOT i.stale
         """,
         parameters,
     )
@@ -199,7 +206,7 @@ def _update(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
         UPDATE {target.table} AS c
         SET as_of = %(as_of)s
         FROM known AS i
-        WHERE c.feed = %(feed)s AND {same_key} AND c.known_to IS NULL AND i.same AND c.as_of < %(as_of)s
+        WHERE c.ctid = i.place AND i.same AND c.as_of < %(as_of)s
         """,
         parameters,
     )
@@ -213,6 +220,7 @@ def _update(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
         FROM incoming AS i
         LEFT JOIN known AS k USING ({names})
         WHERE k.same IS NOT TRUE
+        {_in_order(target)}
         """,
         parameters,
     )
@@ -235,6 +243,14 @@ def _insert_into(target: Target) -> str:
         f"INSERT INTO {target.table} "
         f"({columns}, line_no, row_hash, partner, feed, delivery_id, contract_version, as_of, known_from, known_to)"
     )
+
+
+def _in_order(target: Target) -> str:
+    """The order in which rows are inserted: that of the unique index, which takes most of an insert's time.
+
+    Sorting costs less than it saves, also where it has to use the disk; and the index becomes smaller.
+    """
+    return f"ORDER BY {', '.join(f'i.{ident(c)}' for c in target.key)}"
 
 
 def _row(target: Target) -> str:

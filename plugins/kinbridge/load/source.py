@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from kinbridge.contract.model import Column, Kind, Rule
-from kinbridge.contract.sql import ident, literal, typed_name
+from kinbridge.contract.sql import array, deleting, ident, rekeying, typed_name
 from kinbridge.staging.landing import Landing
 
 # Kinds whose breach, as a warning, makes the value unusable.
-_UNUSABLE = frozenset({Kind.FORMAT, Kind.PLACEHOLDER, Kind.RANGE, Kind.CODE_SET})
+_UNUSABLE = frozenset({Kind.FORMAT, Kind.PLACEHOLDER, Kind.RANGE, Kind.CODE_SET, Kind.PERSONAL_NAME})
 
 
 def create_doubted(delivery_id: int, columns: Iterable[Column], rules: Iterable[Rule]) -> str:
@@ -23,38 +23,57 @@ def create_doubted(delivery_id: int, columns: Iterable[Column], rules: Iterable[
     names = [rule for column in columns for rule in _doubting(column, chosen)]
     return (
         "CREATE TEMP TABLE doubted ON COMMIT DROP AS SELECT line_no, array_agg(rule) AS rules FROM ledger.finding "
-        f"WHERE delivery_id = {delivery_id} AND rule = ANY ({_array(names)}) GROUP BY line_no; ANALYZE doubted"
+        f"WHERE delivery_id = {delivery_id} AND rule = ANY ({array(names)}) GROUP BY line_no; ANALYZE doubted"
     )
 
 
 class Rows(StrEnum):
-    """Which landed rows `source` holds: those to load, those of them that delete their key, or every one."""
+    """Which landed rows `source` holds.
+
+    Those to load; those that delete their key; those of the rows to load that were known by another key, under that
+    one; or every row, the refused ones too.
+    """
 
     ACCEPTED = "accepted"
     DELETING = "deleting"
+    FORMER = "former"
     EVERY = "every"
 
 
 def create_source(landing: Landing, rules: Iterable[Rule], rows: Rows = Rows.ACCEPTED) -> str:
     """The temporary view `source`. Rows with a critical finding stand in the temporary table `refused`."""
     chosen = list(rules)
-    columns = ", ".join(["t.line_no", *(f"{_value(c, chosen)} AS {ident(c.name)}" for c in landing.columns)])
+    former = dict(landing.feed.extent.former_key) if rows is Rows.FORMER else {}
+    columns = ", ".join(
+        [
+            "t.line_no",
+            *(f"{_value(_read(landing, c, former), chosen)} AS {ident(c.name)}" for c in landing.columns),
+        ]
+    )
     return (
         f"CREATE TEMP VIEW source AS SELECT {columns} FROM {landing.view} AS t "
         f"LEFT JOIN doubted AS d ON d.line_no = t.line_no WHERE {_chosen(landing, rows)}"
     )
 
 
+def _read(landing: Landing, column: Column, former: dict[str, str]) -> Column:
+    """The column that a value is read from: for a key that has changed, the one with the former value."""
+    return landing.feed.column(former.get(column.name, column.name))
+
+
 def _chosen(landing: Landing, rows: Rows) -> str:
     """The condition on landed rows; a delta's rows that delete their key are no rows to load."""
-    if rows is Rows.EVERY:
-        return "true"
-    condition = "NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = t.line_no)"
-    extent = landing.feed.extent
-    if extent.change_column is None:
-        return condition
-    deletes = f"coalesce(t.{ident(extent.change_column)} = ANY({_array(extent.delete_codes)}), false)"
-    return f"{condition} AND {deletes if rows is Rows.DELETING else f'NOT {deletes}'}"
+    accepted = "NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = t.line_no)"
+    deletes = deleting(landing.feed, "t")
+    match rows:
+        case Rows.EVERY:
+            return "true"
+        case Rows.DELETING:
+            return f"{accepted} AND {deletes}"
+        case Rows.FORMER:
+            return f"{accepted} AND {rekeying(landing.feed, 't')}"
+        case Rows.ACCEPTED:
+            return accepted if landing.feed.extent.change_column is None else f"{accepted} AND NOT ({deletes})"
 
 
 def _value(column: Column, rules: list[Rule]) -> str:
@@ -62,7 +81,7 @@ def _value(column: Column, rules: list[Rule]) -> str:
     doubting = _doubting(column, rules)
     if not doubting:
         return value
-    return f"CASE WHEN d.rules IS NULL OR NOT d.rules && {_array(doubting)} THEN {value} END"
+    return f"CASE WHEN d.rules IS NULL OR NOT d.rules && {array(doubting)} THEN {value} END"
 
 
 def _doubting(column: Column, rules: list[Rule]) -> list[str]:
@@ -74,10 +93,7 @@ def _doubting(column: Column, rules: list[Rule]) -> list[str]:
         for rule in rules
         if rule.severity == "warning"
         and rule.kind in _UNUSABLE
-        and rule.columns == (column.name,)
+        # Of two codes that do not go together the second is doubted: the first says how it is to be read.
+        and rule.columns[-1:] == (column.name,)
         and not (rule.kind is Kind.CODE_SET and foreign)
     ]
-
-
-def _array(values: Iterable[str]) -> str:
-    return f"ARRAY[{', '.join(literal(value) for value in values)}]::text[]"

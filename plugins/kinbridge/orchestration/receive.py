@@ -55,7 +55,7 @@ def receive_dags() -> Iterator[DAG]:
 
 def receive_dag(feed: Feed) -> DAG:
     """The DAG of one feed. It runs by the contract's schedule, and when a sibling feed that it refers to has loaded."""
-    siblings = [records_of(name) for name in sorted({r.feed for r in feed.references})]
+    siblings = [records_of(name) for name in feed.siblings]
     with DAG(
         dag_id=dag_id_of(feed.id),
         dag_display_name=f"Receive {feed.id}",

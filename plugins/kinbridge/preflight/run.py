@@ -18,7 +18,7 @@ from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.states import ACCEPTED
 from kinbridge.preflight.result import Result, read_result
 from kinbridge.preflight.sandbox import Sandbox, sandbox
-from kinbridge.preflight.siblings import Sibling, in_order, unknowable
+from kinbridge.preflight.siblings import Sibling, in_order, looks_back, unknowable
 from kinbridge.preflight.steps import CopiedFile, receive, state_of
 from kinbridge.warehouse.connection import Dsn
 
@@ -54,6 +54,8 @@ def check_file(
     folder = Path(tempfile.mkdtemp(dir=place.folder))
     file = _copy(path, folder)
     day, notes = day_of(feed, path.name, as_of, today)
+    if looks_back(feed) and feed.id not in loaded:
+        notes += (f"Intake also knows keys of earlier files of this feed: give them with --with {feed.id}=FILE.",)
     delivery_id = receive(place.dsn, feed, file, day, unknown)
     return read_result(place.dsn, delivery_id, feed, file=file, unknown=unknown, notes=notes)
 

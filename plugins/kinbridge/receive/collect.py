@@ -12,7 +12,7 @@ from kinbridge.contract.model import Feed
 from kinbridge.contract.odcs import feeds
 from kinbridge.delivery.collect import collect
 from kinbridge.delivery.endpoint import SftpEndpoint
-from kinbridge.delivery.plan import CollectPlan
+from kinbridge.delivery.plan import Collected, CollectPlan
 from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.events import record_event
 from kinbridge.receipt.outdated import outdated
@@ -21,6 +21,9 @@ from kinbridge.warehouse.connection import Dsn, transaction
 
 log = logging.getLogger("kinbridge")
 ACTOR = "receive.gate"
+# Each delivery becomes a mapped task of the run; Airflow fails a task that maps more than 1,024 (`max_map_length`).
+MOST_DELIVERIES = 1_000
+MOST_LOGGED = 50
 
 
 def gate(dsn: Dsn, feed_id: str, today: date) -> Permit:
@@ -56,15 +59,27 @@ def collect_feed(
     """
     collected = collect(endpoint, plan_of(feed, granted), dsn, landing_folder(), now=now, resume_since=resume_since)
     log.info("%s: %s", feed.id, collected.summary())
-    for waiting in collected.waiting:
+    for waiting in collected.waiting[:MOST_LOGGED]:
         log.info("left in the inbox: %s (%s)", waiting.file, waiting.reason)
+    if len(collected.waiting) > MOST_LOGGED:
+        log.info("left in the inbox: %s more", len(collected.waiting) - MOST_LOGGED)
     for oddity in collected.refused:
         if oddity.code in {"KB-H02", "KB-H07"}:  # what keeps other files waiting, or a period open
             log.warning("not taken: %s (%s: %s)", oddity.file, oddity.code, oddity.cause)
     with transaction(dsn) as connection:
         renewed = outdated(connection, feed.id)
-    settled = [*collected.attested, *collected.turned_away, *collected.duplicates, *renewed]
-    return [*collected.unfinished, *collected.new, *settled]
+    return batch(collected, renewed)
+
+
+def batch(collected: Collected, renewed: list[int], most: int = MOST_DELIVERIES) -> list[int]:
+    """The deliveries of one run, `most` of them: those to work on, oldest period first, then those for a receipt alone.
+
+    A settled delivery is met once, so it is always among them. What there is no room for comes with a later run: what
+    nobody has staged is found in the ledger as left over, and an outdated receipt as outdated.
+    """
+    settled = [*collected.attested, *collected.turned_away, *collected.duplicates]
+    work = [*collected.unfinished, *collected.new][: max(most - len(settled), 0)]
+    return [*work, *settled, *renewed[: max(most - len(settled) - len(work), 0)]]
 
 
 def plan_of(feed: Feed, granted: Permit) -> CollectPlan:
@@ -76,7 +91,7 @@ def plan_of(feed: Feed, granted: Permit) -> CollectPlan:
         contract_version=feed.version,
         agreement_id=granted.agreement_id,
         agreement_version=granted.version,
-        waits_for=tuple(sorted({r.feed for r in feed.references})),
+        waits_for=feed.siblings,
         partner_patterns=tuple(p for f in feeds().values() if f.partner == feed.partner for p in _patterns(f)),
         manifest=feed.dialect.manifest,
         nothing=feed.dialect.nothing,

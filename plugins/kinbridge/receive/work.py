@@ -78,11 +78,11 @@ def landed(connection: Any, work: Work) -> bool:
 
 
 def referred_columns(feed: Feed) -> tuple[tuple[str, ...], ...]:
-    """The column combinations of this feed that other feeds' contracts refer to."""
+    """The column combinations of this feed that contracts refer to, its own too; its key, where keys change."""
     found = {
         reference.their_columns
         for other in feeds().values()
-        for reference in other.references
+        for reference in (*other.references, *([other.former_reference] if other.former_reference else []))
         if reference.feed == feed.id
     }
     return tuple(sorted(found))

@@ -2,8 +2,9 @@
 
 A delivery has, in schema `landing`: the table of its rows as text (`…__d12`), the keys that stand in it more than once
 (`…__d12_crowd`), the lines that exactly repeat an earlier row (`…__d12_repeat`), the other rows trimmed and typed
-(`…__d12_rows`), and over these the typed view (`…__d12_typed`), which Great Expectations, the findings and the
-transform all read. Trimming and typing costs more than a second copy of the rows, so it is done once.
+(`…__d12_rows`), where the contract has rules over several rows the lines at fault by them (`…__d12_fault`), and over
+these the typed view (`…__d12_typed`), which Great Expectations, the findings and the transform all read. Trimming and
+typing costs more than a second copy of the rows, so it is done once.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from kinbridge.contract.model import Column, Feed
+from kinbridge.contract.model import FAULT_KINDS, Column, Feed, Kind, Reference, Rule
+from kinbridge.contract.rules import fault_rules, rules
 from kinbridge.contract.sql import (
     WHITE_SPACE,
+    fault_name,
     ident,
     literal,
     reference_name,
     typed_expression,
     typed_name,
 )
+from kinbridge.staging.faults import faults
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,16 @@ class Landing:
         return f"landing.{ident(self.name + '_rows')}"
 
     @property
+    def fault(self) -> str:
+        """The table of lines at fault by rules over several rows, qualified and quoted."""
+        return f"landing.{ident(self.name + '_fault')}"
+
+    @property
+    def fault_rules(self) -> tuple[Rule, ...]:
+        """The rules whose breach the table of faults notes; where there are none, there is no such table."""
+        return fault_rules(self.feed, self.columns)
+
+    @property
     def view_name(self) -> str:
         """The bare name of the typed view."""
         return f"{self.name}_typed"
@@ -67,7 +81,7 @@ class Landing:
 
     def drop(self) -> str:
         """Drops all of them, if they are there."""
-        tables = ", ".join([self.rows, self.repeat, self.crowd, self.table])
+        tables = ", ".join([self.fault, self.rows, self.repeat, self.crowd, self.table])
         return f"DROP VIEW IF EXISTS {self.view}; DROP TABLE IF EXISTS {tables}"
 
     def create(self) -> str:
@@ -126,19 +140,30 @@ class Landing:
             f"ON {ident(typed_name(c))}.text = t.{ident(c.name)}"
             for c in self._dates()
         )
-        # OFFSET 0 keeps the planner from trimming a value anew wherever its typed twin mentions it.
+        # OFFSET 0 keeps the planner from trimming a value anew wherever its typed twin mentions it, but also from
+        # joining with several processes; where nothing is trimmed it would only cost.
+        once = " OFFSET 0" if blank else ""
         return (
             f"CREATE UNLOGGED TABLE {self.rows} AS SELECT {outer} FROM "
-            f"(SELECT {inner} FROM {self.table} OFFSET 0) AS t{read} "
+            f"(SELECT {inner} FROM {self.table}{once}) AS t{read} "
             f"WHERE NOT EXISTS (SELECT FROM {self.repeat} AS r WHERE r.line_no = t.line_no); "
             f"ANALYZE {self.rows} ({', '.join(['line_no', *self._keys()])})"
         )
 
+    def create_fault(self) -> str | None:
+        """Makes the table of lines at fault; None where the contract has no rule over several rows."""
+        if not self.fault_rules:
+            return None
+        query = faults(self.feed, self.columns, self.fault_rules, self.rows)
+        return f"CREATE UNLOGGED TABLE {self.fault} AS {query}; ANALYZE {self.fault}"
+
     def create_view(self) -> str:
-        """Makes the typed view: the rows, and whether sibling feeds know the keys that they refer to, as of now."""
+        """Makes the typed view: the rows, which are at fault, and whether what they refer to is known by now."""
         names = [name for c in self.columns for name in dict.fromkeys((c.name, typed_name(c)))]
-        outer = ", ".join(["t.line_no", "t.row_shape", *(f"t.{ident(name)}" for name in names), *self._references()])
-        return f"CREATE VIEW {self.view} WITH (security_invoker = true) AS SELECT {outer} FROM {self.rows} AS t"
+        shown = [f"t.{ident(name)}" for name in names]
+        outer = ", ".join(["t.line_no", "t.row_shape", *shown, *self._references(), *self._faults()])
+        faults = f" LEFT JOIN {self.fault} AS f ON f.line_no = t.line_no" if self.fault_rules else ""
+        return f"CREATE VIEW {self.view} WITH (security_invoker = true) AS SELECT {outer} FROM {self.rows} AS t{faults}"
 
     def _trimmed(self, blank: Collection[str]) -> dict[str, str]:
         return {
@@ -167,15 +192,32 @@ class Landing:
                 yield f"{typed_expression(column, text)} AS {twin}"
 
     def _references(self) -> Iterable[str]:
-        names = {c.name for c in self.columns}
-        for reference in self.feed.references:
-            if names.issuperset(reference.columns):
-                ours = ", ".join(f"t.{ident(c)}" for c in reference.columns)
-                null = " OR ".join(f"t.{ident(c)} IS NULL" for c in reference.columns)
+        for rule in rules(self.feed, self.columns):
+            if rule.kind is Kind.REFERENCE and rule.reference:
+                null = " OR ".join(f"t.{ident(c)} IS NULL" for c in rule.reference.columns)
+                here = f" OR NOT {_at_fault(rule)}" if rule in self.fault_rules else ""
                 yield (
-                    f"CASE WHEN {null} OR (SELECT true FROM record.reference_key AS k "
-                    f"WHERE k.feed = {literal(reference.feed)} "
-                    f"AND k.column_names = {literal(','.join(reference.their_columns))} "
-                    f"AND k.key_values = ARRAY[{ours}]) THEN 'known' ELSE 'unknown' END "
-                    f"AS {ident(reference_name(reference))}"
+                    f"CASE WHEN {null}{here} OR {_delivered(rule.reference)} THEN 'known' ELSE 'unknown' END "
+                    f"AS {ident(reference_name(rule.reference))}"
                 )
+
+    def _faults(self) -> Iterable[str]:
+        for rule in self.fault_rules:
+            if rule.kind in FAULT_KINDS:
+                before = f" AND {_delivered(rule.reference)} IS NOT TRUE" if rule.reference else ""
+                yield f"CASE WHEN {_at_fault(rule)}{before} THEN 'fault' ELSE 'sound' END AS {ident(fault_name(rule))}"
+
+
+def _at_fault(rule: Rule) -> str:
+    return f"coalesce({literal(rule.id)} = ANY(f.rules), false)"
+
+
+def _delivered(reference: Reference) -> str:
+    """SQL that is true where a delivery has brought the key that a row refers to; NULL where none has."""
+    ours = ", ".join(f"t.{ident(c)}" for c in reference.columns)
+    return (
+        "(SELECT true FROM record.reference_key AS k "
+        f"WHERE k.feed = {literal(reference.feed)} "
+        f"AND k.column_names = {literal(','.join(reference.their_columns))} "
+        f"AND k.key_values = ARRAY[{ours}])"
+    )

@@ -19,7 +19,7 @@ Identifying = Literal["direct", "quasi", "none"]
 
 _HEADER = ["entity", "column", "type", "key", "nullable", "ceds_global_id", "identifying", "meaning"]
 # Postgres types, as the migrations use them.
-_TYPES = ("text", "date", "integer")
+_TYPES = ("text", "date", "integer", "jsonb")
 _IDENTIFYING: dict[str, Identifying] = {"direct": "direct", "quasi": "quasi", "none": "none"}
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from kinbridge.contract.model import Column, Feed, Kind, Rule
+from kinbridge.contract.model import FAULT_KINDS, Column, Feed, Kind, Rule
 from kinbridge.contract.rules import rules
-from kinbridge.contract.sql import reference_name, typed_name
+from kinbridge.contract.sql import fault_name, reference_name, typed_name
 from kinbridge.settings import great_expectations_folder
 
 AS_OF = {"$PARAMETER": "as_of"}
@@ -76,11 +76,20 @@ def _expectation(feed: Feed, rule: Rule) -> tuple[str, dict[str, Any]] | None:
                 "or_equal": True,
                 "ignore_row_if": "either_value_is_missing",
             }
+        case Kind.CODE_SET if rule.pairs:
+            return "expect_column_pair_values_to_be_in_set", {
+                "column_A": rule.columns[0],
+                "column_B": rule.columns[1],
+                "value_pairs_set": [list(pair) for pair in rule.pairs],
+                "ignore_row_if": "either_value_is_missing",
+            }
         case Kind.REFERENCE if rule.reference:
             return "expect_column_values_to_be_in_set", {
                 "column": reference_name(rule.reference),
                 "value_set": ["known"],
             }
+        case kind if kind in FAULT_KINDS:
+            return "expect_column_values_to_be_in_set", {"column": fault_name(rule), "value_set": ["sound"]}
         case _ if rule.columns:
             return _column_expectation(feed.column(rule.columns[0]), rule)
         case _:

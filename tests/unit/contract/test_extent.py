@@ -12,7 +12,12 @@ from kinbridge.contract.model import Extent
 from kinbridge.contract.odcs import ContractError, read_feed
 
 FEED = "atlas/rows_v1"
-COLUMNS = (column("id", "string", "required: true", "primaryKey: true"), column("op"))
+COLUMNS = (
+    column("id", "string", "required: true", "primaryKey: true"),
+    column("op"),
+    column("old"),
+    column("day", "date", "logicalTypeOptions: { format: yyyy-MM-dd }"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +44,21 @@ def test_a_snapshot_closes_only_when_the_contract_says_so(include: Path) -> None
 def test_a_delta_names_the_column_and_the_codes_of_deletion(include: Path) -> None:
     said = read(include, ", kind: delta, change: { column: op, delete: [D, X] }")
     assert said == Extent("delta", change_column="op", delete_codes=("D", "X"))
+    filled = read(include, ", kind: delta, change: { column: op, delete: filled }")
+    assert filled == Extent("delta", change_column="op", delete_filled=True)
+
+
+def test_a_delta_says_which_keys_have_changed(include: Path) -> None:
+    said = read(include, ", kind: delta, change: { column: op, delete: [D], rekey: [K], formerKey: { id: old } }")
+    assert said == Extent(
+        "delta", change_column="op", delete_codes=("D",), rekey_codes=("K",), former_key=(("id", "old"),)
+    )
+    only = read(include, ", kind: delta, change: { column: op, rekey: [K], formerKey: { id: old } }")
+    assert only == Extent("delta", change_column="op", rekey_codes=("K",), former_key=(("id", "old"),))
+
+
+def changing(rest: str) -> str:
+    return f", kind: delta, change: {{ column: op, delete: [D], {rest} }}"
 
 
 @pytest.mark.parametrize(
@@ -55,6 +75,16 @@ def test_a_delta_names_the_column_and_the_codes_of_deletion(include: Path) -> No
         (", kind: delta, change: { column: what, delete: [D] }", "intake.change.column names no column"),
         (", kind: delta, change: { column: op, delete: [1] }", "intake.change.delete is a list of the codes"),
         (", kind: delta, change: { column: op }", "intake.change.delete is a list of the codes"),
+        (changing("rekey: [K]"), "intake.change.formerKey maps key columns to the columns with their former"),
+        (changing("formerKey: { id: old }"), "intake.change.rekey is a list of the codes"),
+        (changing("rekey: K, formerKey: { id: old }"), "intake.change.rekey is a list of the codes"),
+        (changing("rekey: [D], formerKey: { id: old }"), "means deletion or a changed key, not both"),
+        (changing("rekey: [K], formerKey: { op: old }"), "names 'op', which is no key column"),
+        (changing("rekey: [K], formerKey: { what: old }"), "names 'what', which is no key column"),
+        (changing("rekey: [K], formerKey: { id: id }"), "'id' of intake.change.formerKey is no column of its own"),
+        (changing("rekey: [K], formerKey: { id: what }"), "'what' of intake.change.formerKey is no column of its own"),
+        (changing("rekey: [K], formerKey: { id: day }"), "'id' and 'day' of intake.change.formerKey differ in type"),
+        (changing("rekey: [K], formerKey: [old]"), "intake.change.formerKey maps key columns"),
         (", shrinkBelow: 2", "customProperties needs intake.shrinkBelow, a share from 0 to 1"),
         (", driftShare: half", "customProperties needs intake.driftShare, a share from 0 to 1"),
     ],

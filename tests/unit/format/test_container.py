@@ -66,7 +66,7 @@ def test_packed_or_not_the_rows_are_the_same(tmp_path: Path, content: bytes) -> 
 def test_the_member_that_the_contract_names(tmp_path: Path) -> None:
     content = zipped({"readme.txt": b"x", "data/rows_202601.csv": TEXT})
     assert "2 files" in refusal(tmp_path, content)
-    assert "0 files that delivery.member names" in refusal(tmp_path, content, Dialect("x", member="rows.*"))
+    assert "no file that delivery.member names" in refusal(tmp_path, content, Dialect("x", member="rows.*"))
     assert "2 files that delivery.member names" in refusal(tmp_path, content, Dialect("x", member=".*"))
     (tmp_path / "rows.csv").write_bytes(content)
     assert rows_of(tmp_path / "rows.csv", Dialect("x", member=r"data/rows_\d{6}\.csv"), COLUMNS) == FOUND

@@ -16,6 +16,7 @@ from kinbridge.contract.model import Column, Dialect
 from kinbridge.contract.odcs import feeds
 from kinbridge.format import delimited as reader
 from kinbridge.format.delimited import DelimitedFile
+from kinbridge.format.record_lines import MOST_BROKEN
 from kinbridge.format.table import Header, Unreadable
 
 NASTY = [
@@ -181,15 +182,21 @@ def test_bytes_that_are_no_utf8_spoil_their_row_only(tmp_path: Path) -> None:
     assert found[0][2][0] != "Müller"
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-8"])
-def test_utf16_is_read_when_declared_and_refused_when_not(tmp_path: Path, encoding: str) -> None:
-    content = "a,b,c\n1,2,ü\n".encode("utf-16")
-    if encoding == "utf-16":
-        assert read_bytes(tmp_path, content, Dialect("x", encoding=encoding)) == [(2, "whole", ["1", "2", "ü"])]
-    else:
-        with pytest.raises(Unreadable) as caught:
-            read_bytes(tmp_path, content, Dialect("x", encoding=encoding))
-        assert (caught.value.line, caught.value.why) == (1, "the header has none of the contract's columns")
+@pytest.mark.parametrize("declared", ["utf-16", "utf-8"])
+@pytest.mark.parametrize("written", ["utf-16", "utf-16-be", "utf-32"])
+def test_a_byte_order_mark_says_how_the_text_is_written(tmp_path: Path, declared: str, written: str) -> None:
+    if (declared, written) == ("utf-16", "utf-32"):
+        return
+    content = ("\ufeff" if written.endswith("be") else "") + "a,b,c\n1,2,ü\n"
+    found = read_bytes(tmp_path, content.encode(written), Dialect("x", encoding=declared))
+    assert found == [(2, "whole", ["1", "2", "ü"])]
+
+
+@pytest.mark.parametrize("written", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_a_mark_is_refused_where_it_is_not_declared(tmp_path: Path, written: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read_bytes(tmp_path, "a,b,c\n1,2,ü\n".encode(written))
+    assert (caught.value.line, caught.value.why) == (1, "the text is UTF-16 without a byte order mark")
 
 
 def test_ragged_rows_are_said_and_nothing_is_shifted(tmp_path: Path) -> None:
@@ -225,7 +232,7 @@ def test_files_without_header_are_read_by_position(tmp_path: Path) -> None:
     path.write_text("1,2,3\n4,5\n", encoding="utf-8")
     assert read(path, Dialect("x", header=False), (A, B, C), (C, A)) == [
         (1, "whole", ["3", "1"]),
-        (2, "ragged", ["", "4"]),
+        (2, "ragged", ["", ""]),
     ]
 
 
@@ -237,8 +244,8 @@ def test_files_without_header_are_read_by_position(tmp_path: Path) -> None:
         (b" , ,\n", 1, "no header"),
         (b"x,y\n1,2\n", 1, "none of the contract's columns"),
         (b"a,b,B\n1,2,3\n", 1, "one column twice"),
-        (b'a,b,c\n1,2,3\n4,"5,6\n7,8,9\n', 4, "never closed"),
-        (b'a,b,c\n1,2,3\n4,"5"x,6\n', 3, "quoting is broken"),
+        (b'a,"b,c\n1,2,3\n', 1, "never closed"),
+        (b'a,"b"x,c\n1,2,3\n', 1, "quoting is broken"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_where_and_why(tmp_path: Path, content: bytes, line: int, why: str) -> None:
@@ -248,12 +255,47 @@ def test_a_file_that_cannot_be_read_says_where_and_why(tmp_path: Path, content: 
     assert why in caught.value.why
 
 
-def test_a_quote_that_swallows_the_rest_of_a_large_file_is_noticed(
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_broken_quote_costs_its_row_alone(tmp_path: Path, end: str, encoding: str) -> None:
+    lines = [
+        "a,b,c",
+        '"1","x","y"',
+        '"2","never closed,"y"',
+        '"3","two\nlines","y"',
+        '"4","x","never closed',
+        '"5","x","y"',
+        '"6","in the "middle" of it","y"',
+        "7,x,y",
+        '8,"never closed again,y',
+        "9,x,y",
+    ]
+    found = read_bytes(tmp_path, (end.join(lines) + end).encode(encoding), Dialect("x", encoding=encoding))
+    ragged = {line for line, shape, _ in found if shape == "ragged"}
+    # The third record's own line break moves what comes after it.
+    assert ragged == {3, 6, 8, 10}
+    assert [(line, values[0]) for line, _, values in found if line not in ragged] == [
+        (2, "1"),
+        (4, "3"),
+        (7, "5"),
+        (9, "7"),
+        (11, "9"),
+    ]
+
+
+def test_a_quote_that_swallows_the_rest_of_a_large_file_costs_its_row_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "FIELD_LIMIT", 1000)
-    with pytest.raises(Unreadable, match="never closed"):
-        read_bytes(tmp_path, b'a,b,c\n1,"2,3\n' + b"4,5,6\n" * 1000)
+    found = read_bytes(tmp_path, b'a,b,c\n1,"2,3\n' + b"4,5,6\n" * 1000)
+    assert found[0][:2] == (2, "ragged")
+    assert found[1:] == [(line, "whole", ["4", "5", "6"]) for line in range(3, 1003)]
+
+
+def test_a_file_that_is_quoted_in_another_way_is_not_read_on(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read_bytes(tmp_path, b"a,b,c\n" + b'1,"2"x,3\n' * (MOST_BROKEN + 5))
+    assert (caught.value.line, caught.value.why) == (MOST_BROKEN + 2, "the quoting is broken")
 
 
 def test_a_header_alone_has_no_rows(tmp_path: Path) -> None:

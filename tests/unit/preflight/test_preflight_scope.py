@@ -12,7 +12,7 @@ from kinbridge.contract.model import Dialect, Feed, Reference
 from kinbridge.contract.odcs import read_feed
 from kinbridge.errors import KinbridgeError
 from kinbridge.preflight.run import day_of
-from kinbridge.preflight.siblings import Sibling, in_order, unknowable
+from kinbridge.preflight.siblings import Sibling, in_order, looks_back, unknowable
 from kinbridge.preflight.steps import columns_of
 
 TODAY = date(2026, 8, 9)
@@ -52,6 +52,14 @@ def test_a_sibling_comes_after_those_that_it_refers_to_itself() -> None:
 def test_feeds_that_refer_to_each_other_in_a_circle_are_all_loaded() -> None:
     given = [sibling("b_v1", "c_v1"), sibling("c_v1", "b_v1")]
     assert names(in_order(feed("a_v1", "b_v1"), given)) == ["b_v1", "c_v1"]
+
+
+def test_a_feed_that_refers_to_itself_is_checked_against_its_file_and_takes_earlier_ones_along() -> None:
+    own = feed("a_v1", "a_v1", "b_v1")
+    assert looks_back(own)
+    assert [reference.feed for reference in unknowable(own, ())] == ["atlas/b_v1"]
+    assert names(in_order(own, [sibling("a_v1", "a_v1"), sibling("b_v1")])) == ["a_v1", "b_v1"]
+    assert not looks_back(feed("a_v1", "b_v1"))
 
 
 @pytest.mark.parametrize("name", ["z_v1", "a_v1"])

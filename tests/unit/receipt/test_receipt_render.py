@@ -275,6 +275,11 @@ def test_effects(severity: str, scope: str, effect: str) -> None:
     assert words.effect_of(replace(CAUSE, severity=severity, scope=scope)) == effect
 
 
+def test_no_value_is_said_to_be_left_empty_where_several_rows_do_not_fit_together() -> None:
+    assert words.effect_of(replace(CAUSE, code="KB-R12", severity="warning")) == "Rows taken as they are"
+    assert words.effect_of(replace(CAUSE, code="KB-R12", severity="critical")) == "Rows set aside"
+
+
 def test_one_row_is_not_one_rows() -> None:
     one: Any = replace(RECEIPT, account=Account(12, 1, quarantined=1), causes=(replace(CAUSE, count=1),))
     text = Page(render_html(one)).text

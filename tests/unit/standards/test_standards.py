@@ -79,8 +79,9 @@ def test_crosswalks_give_standard_codes_only(feed: Path) -> None:
 
 
 def test_common_schema_is_the_shape_of_the_record_tables() -> None:
-    migration = home() / "plugins" / "kinbridge" / "warehouse" / "migrations" / "0001_warehouse.sql"
-    tables = re.findall(r"^CREATE TABLE record\.(\w+) \(\n(.*?)^\);", migration.read_text(), re.M | re.S)
+    migrations = sorted((home() / "plugins" / "kinbridge" / "warehouse" / "migrations").glob("*.sql"))
+    text = "".join(migration.read_text(encoding="utf-8") for migration in migrations)
+    tables = re.findall(r"^CREATE TABLE record\.(\w+) \(\n(.*?)^\);", text, re.M | re.S)
     expected = {
         name: [
             (column, type_, not null)
