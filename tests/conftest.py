@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 from psycopg2 import sql
+from tests.support import openssh, packaged_postgres
 from xdist.scheduler import LoadScopeScheduling
 
 from kinbridge.bundled import postgres as bundled_postgres
@@ -46,6 +49,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ModuleSch
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, or one worker would be left alone with it in the end."""
     items.sort(key=lambda item: item.path.stem not in AIRFLOW_MODULES)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker of the failure cases."""
+    config.addinivalue_line("markers", "case(*numbers): shows these cases of docs/failure-cases.md")
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,23 @@ def role_dsns(postgres: PostgresService, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="session")
 def new_warehouse(postgres: PostgresService, role_dsns: dict[str, Dsn]) -> Iterator[Callable[[], Warehouse]]:
     """Makes one more migrated, empty database; for tests that need their own."""
+    with _warehouses(postgres, role_dsns) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def new_packaged_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Warehouse]]:
+    """The same on a Postgres as Debian packages it; skips where there is none."""
+    with packaged_postgres.running() as server:
+        dsns = roles.provision(server.dsn(), tmp_path_factory.mktemp("packaged roles"), database=TEMPLATE)
+        migrate.migrate(dsns[roles.OWNER])
+        with _warehouses(server, dsns) as make:
+            yield make
+
+
+@contextmanager
+def _warehouses(postgres: Any, role_dsns: dict[str, Dsn]) -> Iterator[Callable[[], Warehouse]]:
+    """Copies of a server's migrated database, dropped at the end."""
     names = (f"kinbridge_test_{number}" for number in itertools.count(1))
     connection = connect(postgres.dsn())
     connection.autocommit = True
@@ -152,6 +177,13 @@ def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServic
     service = bundled_sftp.start(folder, SFTP_PARTNERS)
     yield service
     bundled_sftp.stop(folder)
+
+
+@pytest.fixture(scope="session")
+def openssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[openssh.OpenSsh]:
+    """A real OpenSSH server with the same partners; skips where `sshd` is not installed."""
+    with openssh.running(tmp_path_factory.mktemp("openssh"), SFTP_PARTNERS) as service:
+        yield service
 
 
 @pytest.fixture(scope="session")

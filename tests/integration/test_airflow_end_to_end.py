@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +20,14 @@ from tests.support import declared, workers
 from tests.support.airflow_stack import AirflowStack, process_of_session, running_stack
 from tests.support.state import state_of, unbalanced
 
+from kinbridge.bundled import airflow_service, postgres, process
+from kinbridge.bundled.airflow_api import AirflowApi
 from kinbridge.contract.odcs import feeds
 from kinbridge.demo.deliveries import drop
 from kinbridge.receive.decide import APPROVE, REJECT
 from kinbridge.simulator import simulate
 from kinbridge.simulator.held import spoil_delivery
+from kinbridge.warehouse.connection import connect
 
 pytestmark = pytest.mark.airflow
 
@@ -31,6 +35,10 @@ FAMILIES, SEED, MONTHS = 300, 5, 1
 EXPIRED = "foster_care/placements_v1"
 APPROVED, REJECTED = "home_visiting/visits_v1", "snap/participation_v1"
 KILLED = "early_intervention/services_v1"
+SOON_GIVEN_UP = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
+}
 REASON = 'Checked by telephone; the field "visit date" was lost at their side.'
 
 
@@ -275,6 +283,49 @@ def test_another_host_key_is_refused_before_a_credential_is_sent(world: World) -
     assert "logged in" not in met
     runs = stack.trigger([receive("medicaid/eligibility_v1")])
     assert set(stack.ended(runs).values()) == {"success"}
+
+
+@pytest.mark.case(32)
+def test_what_died_is_started_again_and_goes_on(world: World) -> None:
+    """Scheduler, API server and the server of both databases are killed under a task, and stay away for a while.
+
+    A minute or five of it makes no difference to what follows: everything is gone, and has to be found again. Airflow
+    gives a task up after five minutes without a heartbeat; here it is told to after half a minute.
+    """
+    stack, partner, dag_id = world.stack, partner_of(KILLED), receive(KILLED)
+    stack.wait(world.resting, "Airflow is at rest")
+    before = {name: found for name, found in state_of(stack.superuser).items() if name.startswith("record.")}
+    known = stack.query("SELECT delivery_id FROM ledger.delivery WHERE feed = %s", KILLED)
+    header, *rows = (world.files / partner / world.names[KILLED]).read_bytes().splitlines(keepends=True)
+    stack.place_in_inbox(partner, world.names[KILLED], b"".join([header, *reversed(rows)]))
+    holder = connect(stack.superuser)
+    holder.cursor().execute("LOCK TABLE ledger.account IN ACCESS EXCLUSIVE MODE")
+    runs = stack.trigger([dag_id])
+    stack.wait(
+        lambda: stack.query(
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = 'kb_pipeline'"
+        ),
+        "the stage task is in the middle of its work",
+    )
+    for place in ("airflow/scheduler", "airflow/api-server", "postgres/postgres"):
+        daemon = process.read_pid_file(stack.state / f"{place}.pid")
+        assert daemon is not None
+        os.kill(daemon.pid, signal.SIGKILL)
+    holder.close()
+    time.sleep(10)
+    postgres.start(stack.state / "postgres")
+    service = airflow_service.start(stack.state / "airflow", stack.stack.dsns["airflow"], environment=SOON_GIVEN_UP)
+    stack.api = AirflowApi(service)
+    assert stack.ended(runs) == {dag_id: "success"}
+    [(state, loads)] = stack.query(
+        "SELECT d.state, count(l.*) FROM ledger.delivery AS d LEFT JOIN ledger.load AS l USING (delivery_id) "
+        "WHERE d.feed = %s AND d.delivery_id <> ALL(%s) GROUP BY d.delivery_id",
+        KILLED,
+        [number for (number,) in known],
+    )
+    assert (state in {"accepted", "accepted_with_findings", "partly_accepted"}, loads) == (True, 1)
+    assert unbalanced(stack.superuser) == []
+    assert {name: found for name, found in state_of(stack.superuser).items() if name in before} == before
 
 
 def test_nothing_is_open_to_others(world: World) -> None:

@@ -43,6 +43,9 @@ ACTOR = "collect"
 SETTLE_SECONDS = 2.0
 # After this long a delivery that nobody has staged was left by a run that died.
 ABANDONED_SECONDS = 600.0
+# As many files are taken in one run, by period and name; the others are left for the next ones. Small ones take half a
+# minute, and every step that comes after works on each of them.
+MOST_FILES = 500
 NEEDS_FILE = (State.COLLECTED, State.STAGED, State.VALIDATED, State.HELD, State.APPROVED)
 # Failures that concern one file only; the others are collected all the same.
 ONE_FILE = {"KB-D06", "KB-D07", "KB-D08", "KB-D13"}
@@ -61,8 +64,9 @@ def collect(
     stray_after_seconds: float = STRAY_AFTER_SECONDS,
     timeouts: Timeouts | None = None,
     resume_since: datetime | None = None,
+    most_files: int = MOST_FILES,
 ) -> Collected:
-    """Fetch and register what is new for one feed. Safe to repeat at any point.
+    """Fetch and register what is new for one feed, up to `most_files` of it. Safe to repeat at any point.
 
     A file is taken when its size and time are the same in two looks `settle_seconds` apart. `now` (with a time zone) is
     the moment of the run. A run that tries again gives as `resume_since` when it first began: what it had registered by
@@ -82,7 +86,11 @@ def collect(
         with open_sftp(endpoint, timeouts) as session:
             candidates = run.look(session, lock)
             for whole in run.whole(session, lock, run.settled(session, candidates)):
-                run.take(session, whole)
+                # What fails does not count, so files that fail cannot keep the others away for ever.
+                if run.result.taken < most_files:
+                    run.take(session, whole)
+                else:
+                    run.result.left += len(whole)
         for oddity in run.result.refused:
             record_once(lock, plan.feed, ACTOR, "not taken", {"code": oddity.code, "file": oddity.file})
     return run.result
@@ -124,7 +132,12 @@ class _Run:
         own = self._own_patterns()
         known = [NamePattern.of(text) for text in self.plan.partner_patterns]
         unclaimed = Unclaimed(known)
-        listing = list_inbox(session, self.plan.inbox, lambda name: self._wants(name) or unclaimed.note(name))
+        listing = list_inbox(
+            session,
+            self.plan.inbox,
+            lambda name: self._wants(name) or unclaimed.note(name),
+            of_a_file=self._wants,
+        )
         self.result.refused.extend(listing.oddities)
         self.result.refused.extend(unclaimed.oddities)
         lost = [delivery.delivery_id for delivery in self.lost.values()]

@@ -73,10 +73,17 @@ class Listing:
             self.oddities.append(oddity)
 
 
-def list_inbox(session: Session, folder: str, wanted: Callable[[str], bool] | None = None) -> Listing:
-    """List `folder`, keeping regular files whose name is `wanted` (all, by default). Subfolders are ignored.
+def list_inbox(
+    session: Session,
+    folder: str,
+    wanted: Callable[[str], bool] | None = None,
+    *,
+    of_a_file: Callable[[str], bool] | None = None,
+) -> Listing:
+    """List `folder`, keeping regular files whose name is `wanted` (all, by default).
 
-    Raises KB-D04, KB-D05 (the folder is missing or closed to us) or KB-D14 (more than `MOST_ENTRIES` entries).
+    Subfolders are ignored, unless their name should be that `of_a_file`. Raises KB-D04, KB-D05 (the folder is missing
+    or closed to us) or KB-D14 (more than `MOST_ENTRIES` entries).
     """
     listing = Listing()
     action = f"listing {printable(folder)}"
@@ -90,19 +97,26 @@ def list_inbox(session: Session, folder: str, wanted: Callable[[str], bool] | No
                         "KB-D14", partner=session.partner, folder=printable(folder), limit=MOST_ENTRIES
                     )
                 for entry in batch:
-                    _sort_in(listing, folder, entry, wanted)
+                    _sort_in(listing, folder, entry, wanted, of_a_file)
     except FileNotFoundError:
         cause = "there is no such folder"
         raise KinbridgeError("KB-D05", partner=session.partner, action=action, cause=cause) from None
     return listing
 
 
-def _sort_in(listing: Listing, folder: str, entry: Entry, wanted: Callable[[str], bool] | None) -> None:
-    if entry.raw_name in {b".", b".."} or entry.kind == stat.S_IFDIR:
-        return
+def _sort_in(
+    listing: Listing,
+    folder: str,
+    entry: Entry,
+    wanted: Callable[[str], bool] | None,
+    of_a_file: Callable[[str], bool] | None,
+) -> None:
     shown = printable(entry.raw_name)
     name, cause = readable(entry.raw_name)
-    if name is None:
+    if entry.kind == stat.S_IFDIR or entry.raw_name in {b".", b".."}:
+        if name is not None and of_a_file is not None and of_a_file(name):
+            listing.flag(Oddity("KB-D13", shown, "it is a folder"))
+    elif name is None:
         listing.flag(Oddity("KB-D12", shown, cause))
     elif entry.kind not in {None, stat.S_IFREG}:
         listing.flag(Oddity("KB-D13", shown, _KINDS.get(entry.kind or 0, "it is of an unknown kind")))

@@ -60,7 +60,8 @@ class Collected:
     `unfinished` are older deliveries that are to be worked on as well: collected and then never staged, because a run
     died, or fetched again because their landed file was lost. `attested` are deliveries that say that there is nothing
     to report; `turned_away` are deliveries that are not what their manifest says: both are settled and want a receipt.
-    `waiting` files are for a later run; `refused` entries are never taken as they are.
+    `waiting` files are for a later run; `refused` entries are never taken as they are. `left` is how many files could
+    have been taken, but were more than one run takes.
     """
 
     new: list[int] = field(default_factory=list)
@@ -70,6 +71,12 @@ class Collected:
     turned_away: list[int] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     refused: list[Oddity] = field(default_factory=list)
+    left: int = 0
+
+    @property
+    def taken(self) -> int:
+        """How many files of the inbox were fetched and registered, as whatever they turned out to be."""
+        return sum(map(len, (self.new, self.duplicates, self.attested, self.turned_away)))
 
     def summary(self) -> str:
         """One line for a log."""
@@ -82,7 +89,10 @@ class Collected:
             (self.waiting, "waiting"),
             (self.refused, "not taken"),
         )
-        return ", ".join(f"{len(things)} {what}" for things, what in parts if things) or "nothing new"
+        found = [f"{len(things)} {what}" for things, what in parts if things]
+        if self.left:
+            found.append(f"{self.left} left for the next run")
+        return ", ".join(found) or "nothing new"
 
 
 class NotAMonth(ValueError):

@@ -45,10 +45,11 @@ def stage_delivery(dsn: Dsn, delivery_id: int, today: date) -> int:
         granted = permit(feed.id, today, read_agreements())
         columns = feed.authorised(granted.columns)
         staged = _stage(connection, delivery, feed, columns, granted)
-        if staged is None:
-            return 0
-        settle_staged(connection, delivery_id, staged, columns, granted.agreement_id)
-        return staged.rows
+        if staged is not None:
+            settle_staged(connection, delivery_id, staged, columns, granted.agreement_id)
+            return staged.rows
+    _destroy(delivery)
+    return 0
 
 
 def settle_staged(
@@ -74,9 +75,10 @@ def restage_approved(dsn: Dsn, delivery_id: int, today: date) -> None:
         granted = permit(work.feed.id, today, read_agreements())
         columns = tuple(c for c in work.columns if c.name in granted.columns)
         staged = _stage(connection, delivery, work.feed, columns, granted)
-        if staged is None:
+        if staged is not None:
+            _note(connection, delivery_id, staged, columns, granted.agreement_id)
             return
-        _note(connection, delivery_id, staged, columns, granted.agreement_id)
+    _destroy(delivery)
 
 
 def _note(connection: Any, delivery_id: int, staged: Staged, columns: tuple[Column, ...], agreement_id: str) -> None:
@@ -87,9 +89,9 @@ def _note(connection: Any, delivery_id: int, staged: Staged, columns: tuple[Colu
 def _stage(
     connection: Any, delivery: Delivery, feed: Feed, columns: tuple[Column, ...], granted: Permit
 ) -> Staged | None:
-    """Stage the clear text of the landed file. None when the file had to be refused; then it is, and is destroyed.
+    """Stage the clear text of the landed file. None when the file had to be refused; the caller destroys it then.
 
-    Destroying it before the refusal is committed loses nothing: a run that dies between has it fetched again.
+    After the commit, for a task that is killed before it needs the file to refuse it again.
     """
     path = Path(delivery.landed_path or "")
     try:
@@ -104,6 +106,10 @@ def _stage(
         with connection.cursor() as cursor:
             cursor.execute(Landing(feed, columns, delivery.delivery_id).drop())
         refuse_unread(connection, delivery.delivery_id, OPENPGP_RULE, error.code, ACTOR)
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
         return None
+
+
+def _destroy(delivery: Delivery) -> None:
+    """Remove the landed file of a refused delivery; where a kill comes first, it is swept like every file of nobody."""
+    with contextlib.suppress(FileNotFoundError):
+        Path(delivery.landed_path or "").unlink()

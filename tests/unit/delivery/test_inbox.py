@@ -50,11 +50,15 @@ def test_names_that_only_look_dangerous_are_files_like_others(hostile: Hostile) 
         assert {f.name.encode() for f in list_inbox(session, "inbox").files} == set(names)
 
 
-def test_folders_are_ignored_and_a_missing_inbox_is_an_error(hostile: Hostile) -> None:
-    hostile.entries = {b"archive": Thing(mode=stat.S_IFDIR | 0o755)}
+def test_folders_are_ignored_unless_they_have_the_name_of_a_file_and_a_missing_inbox_is_an_error(
+    hostile: Hostile,
+) -> None:
+    hostile.entries = {name: Thing(mode=stat.S_IFDIR | 0o755) for name in (b"archive", b"may.csv", b"\xff.csv")}
     with open_sftp(hostile.endpoint()) as session:
         listing = list_inbox(session, "inbox")
         assert (listing.files, listing.oddities) == ([], [])
+        listing = list_inbox(session, "inbox", of_a_file="may.csv".__eq__)
+        assert (listing.files, [(one.code, one.file) for one in listing.oddities]) == ([], [("KB-D13", "may.csv")])
         with pytest.raises(KinbridgeError, match=r"KB-D05.*listing missing.*no such folder"):
             list_inbox(session, "missing")
 
