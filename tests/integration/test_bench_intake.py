@@ -31,7 +31,8 @@ def test_a_small_intake_says_its_figures_and_leaves_nothing(tmp_path: Path, monk
     assert done.exit_code == 0
     figures = json.loads(done.stdout)
     always = {"rows", "copy_s", "stages_s", "total_s", "ratio_to_copy", "worker_peak_mib", "imports_s", "bad_share"}
-    assert set(figures) == always | {"changed_rows", "changes_s"}
+    assert set(figures) == always | {"waiting_s", "cpu_s", "copy_cpu_s", "changed_rows", "changes_s"}
+    assert 0.1 < figures["cpu_s"] < figures["total_s"] * 2
     assert figures["changed_rows"] == ROWS / 10
     assert figures["changes_s"] > 0
     assert figures["rows"] == ROWS

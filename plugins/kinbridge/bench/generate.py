@@ -20,6 +20,7 @@ from pyarrow import csv
 CHUNK_ROWS = 100_000
 BAD_SHARE = 0.01
 FIRST_DAY, LAST_DAY = date(1940, 1, 1), date(2025, 12, 31)
+FIRST_ENROLLED = date(1950, 1, 1)
 
 _STARTS = ("Ba", "Ce", "Di", "Fo", "Gu", "Ha", "Je", "Ki", "Lo", "Mú", "Na", "Pe", "Ri", "So", "Tu", "Va")
 _MIDDLES = ("la", "ren", "mi", "so", "dru", "na", "bel", "cí", "to", "vu")
@@ -41,7 +42,8 @@ def _sound(random: np.random.Generator, first: int, count: int) -> pa.Table:
     """Rows that keep every rule; member numbers run on from `first`."""
     days = (LAST_DAY - FIRST_DAY).days
     born = random.integers(0, days - 400, count)
-    enrolled = born + random.integers(1, days - born)
+    # Nobody enrolled before the first day that the contract allows.
+    enrolled = random.integers(np.maximum(born + 1, (FIRST_ENROLLED - FIRST_DAY).days), days + 1)
     given = _of(_NAMES, random, count)
     family = _of(_NAMES, random, count)
     digits = [_digits(random, width, count) for width in (3, 2, 4, 3, 3, 4)]

@@ -151,7 +151,6 @@ def _insert_at_once(cursor: Any, target: Target, rows: str, parameters: dict[str
             {_insert_into(target)}
             SELECT {_row(target)}, NULL
             FROM ({rows.replace("%", "%%")}) AS i
-            {_in_order(target)}
             """,
             parameters,
         )
@@ -220,7 +219,6 @@ def _update(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
         FROM incoming AS i
         LEFT JOIN known AS k USING ({names})
         WHERE k.same IS NOT TRUE
-        {_in_order(target)}
         """,
         parameters,
     )
@@ -243,14 +241,6 @@ def _insert_into(target: Target) -> str:
         f"INSERT INTO {target.table} "
         f"({columns}, line_no, row_hash, partner, feed, delivery_id, contract_version, as_of, known_from, known_to)"
     )
-
-
-def _in_order(target: Target) -> str:
-    """The order in which rows are inserted: that of the unique index, which takes most of an insert's time.
-
-    Sorting costs less than it saves, also where it has to use the disk; and the index becomes smaller.
-    """
-    return f"ORDER BY {', '.join(f'i.{ident(c)}' for c in target.key)}"
 
 
 def _row(target: Target) -> str:

@@ -2,10 +2,15 @@
 
 
 def preload() -> None:
-    """Import what the steps need, for a process whose forks will take them: it saves each task seconds of imports."""
+    """Import and read what the steps need, for a process whose forks will take them: it saves each task seconds."""
     import great_expectations  # noqa: F401
 
     import kinbridge.receive.collect
     import kinbridge.receive.load
     import kinbridge.receive.receipt
     import kinbridge.receive.validate  # noqa: F401
+    from kinbridge.errors import catalogue
+    from kinbridge.validation.documents import page_maker
+
+    catalogue()
+    page_maker()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kinbridge.bench.generate import generate
-from kinbridge.bench.intake import FEED, Intake
+from kinbridge.bench.stand import FEED
 from kinbridge.check.declarations import check
 from kinbridge.check.suites import compile_suites
 from kinbridge.contract.model import Feed
@@ -52,9 +52,12 @@ def test_the_same_seed_gives_the_same_rows_and_one_in_a_hundred_is_spoilt(tmp_pa
     assert repeats > 0
 
 
-def test_the_table_for_a_person_shows_every_stage() -> None:
-    stages = {"collect": 1.0, "stage": 2.0, "validate": 3.0, "load": 4.0, "receipt": 0.5}
-    account = {"loaded": 97, "quarantined": 2, "duplicate": 1}
-    table = Intake(100, 0.5, stages, 10.5, 21.0, 250.0, 4.0, account).to_table()
-    for text in (*stages, "bare COPY", "21.0", "250 MiB", "97 loaded, 2 quarantined, 1 duplicate"):
-        assert text in table
+def test_a_file_without_bad_rows_breaks_no_rule(tmp_path: Path, feed: Feed) -> None:
+    generate(tmp_path / "sound", 20_000, 3, 0.0)
+    rows = list(csv.DictReader((tmp_path / "sound").read_text(encoding="utf-8").splitlines()))
+    born = [row["dob"] for row in rows]
+    enrolled = ["".join((row["enrolled_on"][6:], row["enrolled_on"][:2], row["enrolled_on"][3:5])) for row in rows]
+    assert min(enrolled) >= "19500101"
+    assert max(enrolled) <= "20251231"
+    assert all(earlier <= later for earlier, later in zip(born, enrolled, strict=True))
+    assert len({row["member_id"] for row in rows}) == len(rows)
