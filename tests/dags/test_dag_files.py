@@ -68,7 +68,8 @@ def test_schedules_are_those_of_the_contracts(bag: Any) -> None:
         timetable = bag.dags[f"receive__{feed.slug}"].timetable
         clock = getattr(timetable, "timetable", timetable)
         assert clock.expression == feed.schedule
-        assert _uris(timetable) == {f"kinbridge://record/{r.feed}" for r in feed.references}
+        siblings = {f"kinbridge://record/{name}" for name in feed.siblings}
+        assert _uris(timetable) == {*siblings, f"kinbridge://inbox/{feed.id}"}
         load = bag.dags[f"receive__{feed.slug}"].get_task("delivery.load")
         assert [o.uri for o in load.outlets if isinstance(o, Asset)] == [f"kinbridge://record/{feed.id}"]
         every.add(f"kinbridge://record/{feed.id}")
@@ -87,7 +88,13 @@ def test_the_calendar_is_worked_every_morning_and_nothing_in_it_waits_for_the_re
 
 def _uris(timetable: Any) -> set[str]:
     condition = getattr(timetable, "asset_condition", None)
-    return {asset.uri for asset in condition.objects} if condition else set()
+    return set(_flat(condition)) if condition else set()
+
+
+def _flat(condition: Any) -> Iterator[str]:
+    """The URIs of all assets of a condition, however it is nested."""
+    for item in condition.objects:
+        yield from _flat(item) if hasattr(item, "objects") else [item.uri]
 
 
 def test_dag_files_hold_wiring_only() -> None:

@@ -272,7 +272,7 @@ def test_a_pause_makes_no_connection_and_loses_no_file(
     today = date(2026, 7, 20)
     drop(inbox, "202601")
     collected = collect_feed(pipeline, endpoint_of(sftp_server), feed_of(VISITS), gate(pipeline, VISITS, today), now)
-    assert len(collected) == 1
+    assert len(collected.deliveries) == 1
 
     with transaction(pipeline) as connection:
         pause(connection, PARTNER, "their server moves", "steward", now - timedelta(seconds=1))
@@ -292,7 +292,7 @@ def test_a_pause_makes_no_connection_and_loses_no_file(
     collected = collect_feed(pipeline, endpoint_of(sftp_server), feed_of(VISITS), gate(pipeline, VISITS, today), now)
     with transaction(pipeline) as connection:
         names = [delivery.file_name for delivery in find(connection, VISITS)]
-    assert len(collected) == 2
+    assert len(collected.deliveries) == 2
     assert names == ["visits_202601.csv", "visits_202602.csv", "visits_202603.csv"]
 
 

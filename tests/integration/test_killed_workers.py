@@ -153,7 +153,7 @@ def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _collect(dsn: Dsn, server: Any, resume_since: datetime | None = None) -> list[int]:
     now = datetime.now(UTC)
     endpoint, granted = endpoint_of(server, "early_intervention"), gate(dsn, FEED, now.date())
-    return collect_feed(dsn, endpoint, feed_of(FEED), granted, now, resume_since=resume_since)
+    return collect_feed(dsn, endpoint, feed_of(FEED), granted, now, resume_since=resume_since).deliveries
 
 
 def _collected(dsn: Dsn, files: Path, folder: Path) -> int:

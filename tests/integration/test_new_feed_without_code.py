@@ -80,7 +80,7 @@ def _receive(feed_id: str, name: str, service: bundled_sftp.SftpService, shared_
     )
     dsn = warehouse.pipeline
     granted = gate(dsn, feed_id, TODAY)
-    [delivery_id] = collect_feed(dsn, endpoint, feed_of(feed_id), granted, datetime.now(UTC))
+    [delivery_id] = collect_feed(dsn, endpoint, feed_of(feed_id), granted, datetime.now(UTC)).deliveries
     stage_delivery(dsn, delivery_id, TODAY)
     verdict = validate_delivery(dsn, delivery_id, TODAY)
     assert verdict is not None

@@ -40,7 +40,7 @@ def receive(dsn: Dsn, server: SftpService, feed_id: str) -> list[int]:
     now = datetime.now(UTC)
     feed = feeds()[feed_id]
     endpoint = endpoint_of(server, feed.partner)
-    worked = collect_feed(dsn, endpoint, feed, gate(dsn, feed_id, now.date()), now)
+    worked = collect_feed(dsn, endpoint, feed, gate(dsn, feed_id, now.date()), now).deliveries
     for delivery_id in worked:
         stage_delivery(dsn, delivery_id, now.date())
         validate_delivery(dsn, delivery_id, now.date())

@@ -104,7 +104,7 @@ def _collect(given: dict[str, Any]) -> int:
     now = datetime.now(UTC)
     granted = gate(_dsn(given), given["feed"], now.date())
     # Behind the new delivery may stand older ones, for a new receipt alone.
-    delivery_id, *_ = collect_feed(_dsn(given), _endpoint(given), feed_of(given["feed"]), granted, now)
+    delivery_id, *_ = collect_feed(_dsn(given), _endpoint(given), feed_of(given["feed"]), granted, now).deliveries
     return delivery_id
 
 

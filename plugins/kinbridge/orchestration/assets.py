@@ -13,4 +13,9 @@ def records_of(feed: Feed | str) -> Asset:
     return Asset(name=f"record {feed_id}", uri=f"kinbridge://record/{feed_id}")
 
 
+def inbox_of(feed: Feed) -> Asset:
+    """Files that a run has left in a feed's inbox, having enough to do. Emitted so that the next run comes at once."""
+    return Asset(name=f"inbox {feed.id}", uri=f"kinbridge://inbox/{feed.id}")
+
+
 MART = Asset(name="mart", uri="kinbridge://mart")

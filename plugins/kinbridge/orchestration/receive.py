@@ -10,6 +10,9 @@ from typing import Any
 from airflow.sdk import (
     DAG,
     Asset,
+    AssetAlias,
+    AssetAll,
+    AssetAny,
     AssetOrTimeSchedule,
     CronTriggerTimetable,
     get_current_context,
@@ -22,7 +25,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from kinbridge.contract.model import Feed
 from kinbridge.contract.odcs import contract_paths, feed_of, read_feed
 from kinbridge.errors import KinbridgeError
-from kinbridge.orchestration.assets import records_of
+from kinbridge.orchestration.assets import inbox_of, records_of
 from kinbridge.orchestration.connections import PIPELINE, sftp, warehouse
 from kinbridge.orchestration.guard import guarded
 from kinbridge.orchestration.hold import HoldDecision
@@ -54,7 +57,11 @@ def receive_dags() -> Iterator[DAG]:
 
 
 def receive_dag(feed: Feed) -> DAG:
-    """The DAG of one feed. It runs by the contract's schedule, and when a sibling feed that it refers to has loaded."""
+    """The DAG of one feed.
+
+    It runs by the contract's schedule, when the sibling feeds that it refers to have loaded, and when its last run has
+    left something.
+    """
     siblings = [records_of(name) for name in feed.siblings]
     with DAG(
         dag_id=dag_id_of(feed.id),
@@ -76,14 +83,18 @@ def receive_dag(feed: Feed) -> DAG:
 
 
 def _schedule(feed: Feed, siblings: list[Asset]) -> Any:
-    clock = CronTriggerTimetable(feed.schedule, timezone="UTC") if feed.schedule else None
-    if clock and siblings:
-        return AssetOrTimeSchedule(timetable=clock, assets=siblings)
-    return clock or siblings or None
+    left = inbox_of(feed)
+    assets = AssetAny(AssetAll(*siblings), left) if siblings else AssetAny(left)
+    if feed.schedule is None:
+        return assets
+    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(feed.schedule, timezone="UTC"), assets=assets)
 
 
 def _collect(feed: Feed) -> Any:
-    @task(task_id="collect", pool="sftp", doc_md="Fetch new files, if an agreement is in force today.")
+    # An alias, since an asset itself would be emitted by every run.
+    more = AssetAlias(name=f"more {feed.id}")
+
+    @task(task_id="collect", pool="sftp", outlets=[more], doc_md="Fetch new files, if an agreement is in force today.")
     @guarded(f"collecting {feed.id}")
     def collect() -> list[int]:
         today = datetime.now(UTC).date()
@@ -97,7 +108,9 @@ def _collect(feed: Feed) -> Any:
         endpoint, now = sftp(feed.partner), datetime.now(UTC)
         found = collect_feed(dsn, endpoint, feed_of(feed.id), permit, now, resume_since=_first_try())
         _tell_overdue(dsn, feed, now)
-        return found
+        if found.more:
+            get_current_context()["outlet_events"][more].add(inbox_of(feed))
+        return found.deliveries
 
     return collect
 

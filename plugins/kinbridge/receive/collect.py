@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from kinbridge.agreement.gate import Permit, permit
@@ -42,6 +43,14 @@ def gate(dsn: Dsn, feed_id: str, today: date) -> Permit:
         raise
 
 
+@dataclass(frozen=True)
+class Batch:
+    """The deliveries that one run works on, oldest period first, and whether there is more for another run at once."""
+
+    deliveries: list[int]
+    more: bool = False
+
+
 def collect_feed(
     dsn: Dsn,
     endpoint: SftpEndpoint,
@@ -50,8 +59,8 @@ def collect_feed(
     now: datetime,
     *,
     resume_since: datetime | None = None,
-) -> list[int]:
-    """Collect what is new; returns the deliveries to work on, oldest period first.
+) -> Batch:
+    """Collect what is new; returns the deliveries to work on.
 
     A file that was here before, or is not what its manifest says, or says that there is nothing to report, is among
     them: every step passes it by, and it gets its receipt. So does one of which rows left quarantine since its receipt.
@@ -71,15 +80,18 @@ def collect_feed(
     return batch(collected, renewed)
 
 
-def batch(collected: Collected, renewed: list[int], most: int = MOST_DELIVERIES) -> list[int]:
+def batch(collected: Collected, renewed: list[int], most: int = MOST_DELIVERIES) -> Batch:
     """The deliveries of one run, `most` of them: those to work on, oldest period first, then those for a receipt alone.
 
     A settled delivery is met once, so it is always among them. What there is no room for comes with a later run: what
     nobody has staged is found in the ledger as left over, and an outdated receipt as outdated.
     """
     settled = [*collected.attested, *collected.turned_away, *collected.duplicates]
-    work = [*collected.unfinished, *collected.new][: max(most - len(settled), 0)]
-    return [*work, *settled, *renewed[: max(most - len(settled) - len(work), 0)]]
+    work = [*collected.unfinished, *collected.new]
+    taken = work[: max(most - len(settled), 0)]
+    again = renewed[: max(most - len(settled) - len(taken), 0)]
+    more = collected.left > 0 or len(taken) < len(work) or len(again) < len(renewed)
+    return Batch([*taken, *settled, *again], more)
 
 
 def plan_of(feed: Feed, granted: Permit) -> CollectPlan:
