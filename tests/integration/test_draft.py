@@ -15,7 +15,8 @@ from kinbridge.check.declarations import check
 from kinbridge.check.suites import compile_suites
 from kinbridge.contract.model import Feed
 from kinbridge.contract.odcs import feeds, read_feed
-from kinbridge.draft.write import Written, write_draft
+from kinbridge.draft.unsigned import Written
+from kinbridge.draft.write import write_draft
 from kinbridge.ledger.states import State
 from kinbridge.preflight.run import check_file
 from kinbridge.preflight.sandbox import Sandbox, own_suites

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from kinbridge.cli.written import tell
 from kinbridge.errors import KinbridgeError
 
 USAGE = 2
@@ -31,17 +32,4 @@ def draft(
     except KinbridgeError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(USAGE) from None
-    for path in written.files:
-        typer.echo(f"wrote {_near(path)}")
-    typer.echo("")
-    for problem in written.decisions:
-        typer.echo(f"{_near(problem.path)}:{problem.line}: {problem.text}")
-    typer.echo(
-        f"{len(written.decisions)} decision(s) to take. Decide each, remove its mark, then `kinbridge suite compile` "
-        "and `kinbridge check`."
-    )
-
-
-def _near(path: Path) -> Path:
-    """The path as seen from here, where it lies below."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    tell(written, "`kinbridge suite compile` and `kinbridge check`")

@@ -28,8 +28,9 @@ from kinbridge.errors import KinbridgeError
 from kinbridge.settings import include_folders
 
 TABLE_PROPERTIES = ("dateOrder", "references", SPELLS, CONSISTENT, CODES_WHEN)
-# Postgres cuts longer names off.
+# Postgres cuts longer names off. Those of a feed's tables are made of its id.
 LONGEST_NAME = 63
+LONGEST_FEED = 40
 
 
 class ContractError(Exception):
@@ -118,8 +119,8 @@ class _Reader(Walk):
         expected = f"{folder.parent.parent.name}/{folder.name}"
         if data["id"] != expected.replace("/", "."):
             self.problem(f"the id {data['id']!r} does not match the folder: {expected.replace('/', '.')!r}", "id")
-        if not re.fullmatch(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*_v\d+", expected) or len(expected) > 40:
-            self.problem("a feed is partner/feed_vN in lower case, at most 40 characters", "id")
+        if not re.fullmatch(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*_v\d+", expected) or len(expected) > LONGEST_FEED:
+            self.problem(f"a feed is partner/feed_vN in lower case, at most {LONGEST_FEED} characters", "id")
         top = self.custom(data, ("delivery", "intake", "pipeline"))
         table = data["schema"][0]
         extra = self.custom(table, TABLE_PROPERTIES, "schema", 0)

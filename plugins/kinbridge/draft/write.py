@@ -9,35 +9,25 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
-from itertools import chain
 from pathlib import Path
 
 from kinbridge.agreement.reader import Declared, read_declared
-from kinbridge.check.decisions import MARK, open_decisions
+from kinbridge.check.decisions import MARK
 from kinbridge.contract.columns import NAME
-from kinbridge.declaration.document import Problem
+from kinbridge.contract.odcs import LONGEST_FEED
 from kinbridge.draft.contract import Draft, contract_text, scalar
 from kinbridge.draft.mapping import crosswalk_text, elements_text, transform_text
 from kinbridge.draft.profile import Field, profile
 from kinbridge.draft.sample import form_of, rows_of
 from kinbridge.draft.suggest import suggestions
+from kinbridge.draft.unsigned import Written, agreement_text, profile_text, write_all
 from kinbridge.errors import KinbridgeError
 from kinbridge.partner.profile import profile_path
 from kinbridge.settings import include_folders
 from kinbridge.standards import CodeSet, Element, code_set, common_schema
 
 FEED = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*_v\d+")
-LONGEST = 40
-
-
-@dataclass(frozen=True)
-class Written:
-    """The files that were written, in order, and the decisions they leave open."""
-
-    files: tuple[Path, ...]
-    decisions: tuple[Problem, ...]
 
 
 def write_draft(
@@ -48,7 +38,7 @@ def write_draft(
     Raises `KinbridgeError`: KB-P01 no such sample, KB-P11 not delimited text, KB-P12 no name of a feed, KB-P13 there is
     such a feed already.
     """
-    if not FEED.fullmatch(feed_id) or len(feed_id) > LONGEST:
+    if not FEED.fullmatch(feed_id) or len(feed_id) > LONGEST_FEED:
         raise KinbridgeError("KB-P12", feed=feed_id)
     if not sample.is_file():
         raise KinbridgeError("KB-P01", file=sample.name)
@@ -57,11 +47,7 @@ def write_draft(
     folder = include / "partners" / partner / "feeds" / name
     if folder.exists():
         raise KinbridgeError("KB-P13", path=folder)
-    texts = dict(_texts(draft_of(feed_id, sample, header=header), include, folder, today))
-    for path, text in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return Written(tuple(texts), tuple(chain.from_iterable(map(open_decisions, texts))))
+    return write_all(dict(_texts(draft_of(feed_id, sample, header=header), include, folder, today)))
 
 
 def draft_of(feed_id: str, sample: Path, *, header: bool | None = None) -> Draft:
@@ -88,7 +74,7 @@ def _texts(draft: Draft, include: Path, folder: Path, today: date) -> Iterator[t
             yield folder / "codes" / f"{one.name}.csv", crosswalk_text(one, element, known)
     profile_file = folder.parents[1] / "profile.yaml"
     if not profile_path(draft.partner).is_file() and not profile_file.is_file():
-        yield profile_file, _profile_text(draft.partner)
+        yield profile_file, profile_text(draft.partner, "data manager")
     declared = read_declared(list(dict.fromkeys([*include_folders(), include])))
     agreement = include / "agreements" / f"{draft.feed_id.replace('/', '__')}.yaml"
     if not agreement.exists() and not any(draft.feed_id in one.feeds for one, _ in declared.agreements):
@@ -117,57 +103,17 @@ def _in_words(standard: CodeSet) -> dict[str, str]:
     return {**named, **{code.lower(): code for code in standard.codes}}
 
 
-def _profile_text(partner: str) -> str:
-    return f"""\
-# A draft. Who to speak with at this partner.
-partner: {scalar(partner)}
-name: Not written yet # {MARK} the partner's full name
-contacts:
-  - role: data manager
-    name: Not written yet # {MARK} who answers questions about the file
-    email: nobody@example.org # {MARK} that person's address
-"""
-
-
 def _agreement_text(draft: Draft, declared: Declared, today: date) -> str:
-    """An agreement that nobody has signed: the gate stays shut until the signatures stand in it."""
-    known = next((agreement.recipient for agreement, _ in declared.agreements), None)
-    code, name = (known.code, known.name) if known else ("data_office", "Not written yet")
-    approved = [use_case.id for use_case, _ in declared.use_cases if use_case.status == "approved"] or [
-        "not_chosen_yet"
-    ]
     elements = "".join(f"      - {scalar(element)}\n" for element in elements_text(draft))
-    partner = scalar(draft.partner)
-    effective = date(today.year + today.month // 12, today.month % 12 + 1, 1)
-    slug = draft.feed_id.replace("/", "-").replace("_", "-")
-    return f"""\
-# A draft for the people who negotiate the agreement. Until it is signed, the feed is refused.
-id: dsa-{slug}
-version: 1.0.0
-title: Data use agreement for {draft.partner} {draft.what} # {MARK} the title
-kind: data_use_agreement
-parties:
-  contributor: {{ code: {partner}, name: Not written yet }} # {MARK} the partner's name
-  recipient: {{ code: {code}, name: {scalar(name)} }}
-use_cases: [{", ".join(approved)}] # {MARK} which of the approved use cases
-feeds:
+    return agreement_text(
+        slug=draft.feed_id.replace("/", "-"),
+        about=f"{draft.partner} {draft.what}",
+        partner=draft.partner,
+        feeds=f"""\
   {draft.feed_id}:
     # {MARK} which columns are needed for the use cases; a column that is not listed is never read
     elements:
-{elements}legal_basis:
-  - citation: Not written yet # {MARK} the law that allows it
-    what: Not written yet
-effective: {effective.isoformat()} # {MARK} the first day
-expires: {effective.replace(year=effective.year + 3).isoformat()} # {MARK} the last day
-signatures:
-  # {MARK} who signs for each party; `signed` stays empty until the day
-  - {{ party: {partner}, name: Not written yet, title: Not written yet, authority: Not written yet, signed: }}
-  - {{ party: {code}, name: Not written yet, title: Not written yet, authority: Not written yet, signed: }}
-transmission: {{ channel: sftp }}
-retention: {{ files_days: 30, records_months: 60 }} # {MARK} how long files and records are kept
-destruction: {{ within_days: 30, method: Files are deleted and rows removed. }}
-redisclosure: None without the written permission of the partner.
-breach: {{ contact: Not written yet, email: nobody@example.org, within_hours: 24 }} # {MARK} whom to tell
-consent: {{ rule: not_required }} # {MARK} whether consent is needed
-small_cells: {{ minimum: 11 }}
-"""
+{elements}""",
+        declared=declared,
+        today=today,
+    )

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date
-from itertools import chain
 from pathlib import Path
 
 from kinbridge.agreement.reader import read_declared
-from kinbridge.check.decisions import open_decisions
-from kinbridge.contract.odcs import read_feed
-from kinbridge.declaration.document import Problem
+from kinbridge.contract.odcs import LONGEST_FEED, read_feed
+from kinbridge.draft.unsigned import Written, profile_text, write_all
 from kinbridge.errors import KinbridgeError
 from kinbridge.hmis.contract import FILE_PATTERN, Export, contract_text, member_pattern
 from kinbridge.hmis.names import feed_id
-from kinbridge.hmis.paper import agreement_text, profile_text, readme_text
+from kinbridge.hmis.paper import readme_text, unsigned_agreement
 from kinbridge.hmis.standard import Version, files
 from kinbridge.hmis.transform import transform_text
 from kinbridge.partner.profile import profile_path
@@ -27,16 +25,6 @@ from kinbridge.settings import include_folders
 from kinbridge.validation.suite import suite_path, suite_text
 
 PARTNER = re.compile(r"[a-z][a-z0-9_]*")
-# The most characters of a feed's id.
-LONGEST = 40
-
-
-@dataclass(frozen=True)
-class Written:
-    """The files that were written, in order, and the decisions they leave open."""
-
-    files: tuple[Path, ...]
-    decisions: tuple[Problem, ...]
 
 
 def write_set(
@@ -61,12 +49,8 @@ def write_set(
     if taken is not None:
         raise KinbridgeError("KB-C51", path=taken)
     _refuse_shared_pattern(export, include)
-    texts = dict(_texts(export, include, folders, today))
-    for path, text in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    suites = [_compile(folder) for folder in folders.values()]
-    return Written((*texts, *suites), tuple(chain.from_iterable(map(open_decisions, texts))))
+    written = write_all(dict(_texts(export, include, folders, today)))
+    return replace(written, files=(*written.files, *map(_compile, folders.values())))
 
 
 def _parts(feed: str) -> tuple[str, str, str]:
@@ -82,8 +66,8 @@ def _export(partner: str, version: Version, only: tuple[str, ...], file_pattern:
             raise KinbridgeError("KB-C50", file=name, version=version)
     chosen = tuple(file for lowered, file in known.items() if not wanted or lowered in wanted)
     longest = max(len(feed_id("", file, version)) for file in chosen)
-    if not PARTNER.fullmatch(partner) or len(partner) + longest > LONGEST:
-        raise KinbridgeError("KB-C52", partner=partner, most=LONGEST - longest)
+    if not PARTNER.fullmatch(partner) or len(partner) + longest > LONGEST_FEED:
+        raise KinbridgeError("KB-C52", partner=partner, most=LONGEST_FEED - longest)
     try:
         told = "period" in re.compile(file_pattern).groupindex
     except re.error:
@@ -113,7 +97,7 @@ def _texts(export: Export, include: Path, folders: dict[str, Path], today: date)
         yield folder / "README.md", readme_text(export, file)
     profile = include / "partners" / export.partner / "profile.yaml"
     if not profile_path(export.partner).is_file() and not profile.is_file():
-        yield profile, profile_text(export.partner)
+        yield profile, profile_text(export.partner, "HMIS lead")
     declared = read_declared(list(dict.fromkeys([*include_folders(), include])))
     covered = {feed for agreement, _ in declared.agreements for feed in agreement.feeds}
     wanted = [file for file in export.files if export.feed(file) not in covered]
@@ -122,7 +106,7 @@ def _texts(export: Export, include: Path, folders: dict[str, Path], today: date)
         path = include / "agreements" / name
         if path.exists():
             raise KinbridgeError("KB-C51", path=path)
-        yield path, agreement_text(export, wanted, declared, today)
+        yield path, unsigned_agreement(export, wanted, declared, today)
 
 
 def _compile(folder: Path) -> Path:
