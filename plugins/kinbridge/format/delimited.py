@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import IO, Any
 
 from kinbridge.contract.model import Column, Dialect
-from kinbridge.format.record_lines import QuotingBroken, RecordLines
+from kinbridge.format.record_lines import RecordLines
 from kinbridge.format.regular import Layout, Scan, scan, transcribe
 from kinbridge.format.table import Header, Row, Source, Unreadable, encode, match_header, opened
 
@@ -166,8 +166,6 @@ class DelimitedFile:
             for rows in _batches(lines.rows(self.header.width)):
                 self.rows += len(rows)
                 yield self._encode(rows, self.header)
-        except QuotingBroken as error:
-            raise Unreadable(error.line, error.why) from None
         except UnicodeError:
             raise Unreadable(lines.number + 1, f"the text is not {self.dialect.encoding}") from None
         self._lines = lines.number

@@ -13,17 +13,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from kinbridge.format.table import Unreadable
+
 # So many records with broken quoting are mistakes; more are another way of quoting.
 MOST_BROKEN = 1_000
-
-
-class QuotingBroken(Exception):
-    """The quoting of the whole file is not to be trusted; `line` is where it was given up, `why` is in words."""
-
-    def __init__(self, line: int, why: str) -> None:
-        self.line = line
-        self.why = why
-        super().__init__(f"line {line}: {why}")
 
 
 class RecordLines:
@@ -46,18 +39,18 @@ class RecordLines:
         return line
 
     def first(self) -> list[str] | None:
-        """The first record, which has to be sound; None when there is no line. Raises `QuotingBroken`."""
+        """The first record, which has to be sound; None when there is no line. Raises `Unreadable`."""
         try:
             row: list[str] | None = next(self._reader(self, True), None)
         except csv.Error as error:
-            raise QuotingBroken(self.number + 1, _reason(error)) from None
+            raise Unreadable(self.number + 1, _reason(error)) from None
         self._read()
         return row
 
     def rows(self, width: int) -> Iterator[tuple[int, list[str]]]:
         """Each further record with the line on which it begins; one that is broken never has `width` fields.
 
-        Blank lines are no rows. Raises `QuotingBroken` at the record that is one too many.
+        Blank lines are no rows. Raises `Unreadable` at the record that is one too many.
         """
         broken = 0
         records = self._reader(self, True)
@@ -73,7 +66,7 @@ class RecordLines:
                 line = self.number + 1
                 broken += 1
                 if broken > MOST_BROKEN:
-                    raise QuotingBroken(line, _reason(error)) from None
+                    raise Unreadable(line, _reason(error)) from None
                 row = self._set_aside()
             yield line, row if len(row) != width else [*row, ""]
             records = self._reader(self, True)
