@@ -15,9 +15,9 @@ from paramiko.sftp import CMD_LSTAT, CMD_OPEN, CMD_OPENDIR, CMD_STAT
 from kinbridge.delivery import collect as collect_module
 from kinbridge.delivery import inbox
 from kinbridge.delivery.collect import collect
-from kinbridge.delivery.endpoint import SftpEndpoint
 from kinbridge.delivery.plan import Collected, CollectPlan
 from kinbridge.delivery.session import Session
+from kinbridge.demo.services import endpoint_of
 from kinbridge.ledger import deliveries
 from kinbridge.warehouse.connection import transaction
 
@@ -60,14 +60,7 @@ def plan() -> CollectPlan:
 def test_ten_thousand_files_are_all_seen_and_worked_off_a_part_at_a_time(
     crowded: Path, sftp_server: Any, warehouse: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    endpoint = SftpEndpoint(
-        partner="medicaid",
-        host=sftp_server.host,
-        port=sftp_server.port,
-        user="medicaid",
-        host_key=sftp_server.host_key,
-        key_file=sftp_server.keys["medicaid"],
-    )
+    endpoint = endpoint_of(sftp_server, "medicaid")
     asked: Counter[int] = Counter()
     seen: list[int] = []
     listing, ask = inbox.list_inbox, Session._async_request
