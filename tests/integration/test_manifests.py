@@ -17,6 +17,7 @@ from kinbridge.contract.odcs import feeds
 from kinbridge.delivery.plan import Collected
 from kinbridge.ledger.states import State
 from kinbridge.receipt.words import message_of
+from kinbridge.receive.decide import REJECT, record_decision
 from kinbridge.receive.load import load_delivery
 from kinbridge.receive.stage import stage_delivery
 from kinbridge.receive.validate import validate_delivery
@@ -131,6 +132,26 @@ def test_another_number_of_rows_than_the_manifest_says_holds_the_delivery(agency
     assert agency.delivery(right).state is State.VALIDATED
     assert agency.intake.current() == []
     assert [cause.code for cause in agency.receipt(wrong).causes] == ["KB-F10"]
+
+
+def test_a_file_that_was_rejected_for_its_number_of_rows_comes_back_when_the_manifest_is_mended(agency: Agency) -> None:
+    agency.drop(A, ONE)
+    agency.list_files(entry(A, ONE, 3))
+    [wrong] = agency.collect().new
+    agency.intake.judge(wrong)
+    pipeline = agency.warehouse.pipeline
+    record_decision(pipeline, wrong, REJECT, "steward", datetime.now(UTC), "ask which number is right")
+    load_delivery(pipeline, wrong, TODAY)
+    assert agency.delivery(wrong).state is State.REFUSED
+    assert agency.collect().summary() == "nothing new"
+
+    agency.list_files(entry(A, ONE, 2))
+    [again] = agency.collect().new
+    agency.intake.judge(again)
+    account = load_delivery(pipeline, again, TODAY)
+    assert account is not None
+    assert (agency.delivery(again).state, account.loaded) == (State.ACCEPTED, 2)
+    assert agency.collect().summary() == "nothing new"
 
 
 def test_nothing_to_report_is_a_delivery_without_rows_and_not_a_missing_one(agency: Agency) -> None:

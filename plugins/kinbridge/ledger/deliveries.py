@@ -94,8 +94,8 @@ def register(connection: Any, new: NewDelivery, actor: str) -> Delivery:
 
     Bytes that the feed has had before make a delivery in state `duplicate`, which keeps no landed file. Bytes of a
     refused delivery count as had before only under the same contract and agreement versions: under others the verdict
-    may differ. Nor do they when the delivery was refused before it was read, for its manifest or its key: what is asked
-    of those can change at any time.
+    may differ. Nor do they when the delivery was refused before it was read, for its manifest or its key, or rejected
+    for its manifest's number of rows alone: what is asked of those can change at any time.
     """
     earlier = _same_bytes(connection, new)
     if earlier is None:
@@ -224,6 +224,7 @@ def _same_bytes(connection: Any, new: NewDelivery) -> int | None:
                         AND agreement_id = %(agreement_id)s
                         AND agreement_version = %(agreement_version)s
                         AND coalesce(state_reason, '') NOT LIKE 'KB-H%%'
+                        AND coalesce(state_reason, '') <> 'file.manifest_rows'
                     )
                 )
             ORDER BY

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 
 DIFFERS, OTHER_PERIOD = "KB-H03", "KB-H06"
-# The reasons for which a file is refused because of its manifest; another manifest may take it.
-REASONS = (DIFFERS, OTHER_PERIOD)
+# The rule that a file breaks when it has another number of rows than its manifest says.
+ROWS_RULE = "file.manifest_rows"
+# The reasons for which a file is refused because of its manifest alone; another manifest may take it. The last one is a
+# person's: the file was held for it, and rejected.
+REASONS = (DIFFERS, OTHER_PERIOD, ROWS_RULE)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from kinbridge.ledger.events import record_event
 from kinbridge.ledger.locks import lock_load
 from kinbridge.ledger.states import State
 from kinbridge.load.load import Fates, load, reject
+from kinbridge.manifest.model import ROWS_RULE
 from kinbridge.receive.stage import restage_approved
 from kinbridge.receive.validate import validate_delivery
 from kinbridge.receive.work import Work, landed, locked, work_on
@@ -87,7 +88,9 @@ def _settle(connection: Any, cursor: Any, work: Work, fates: Fates, rejected: bo
     write(connection, account)
     state = State.REFUSED if rejected else accepted_state(cursor, account)
     record_event(connection, delivery_id, ACTOR, "settled", {"state": state.value, "closed": fates.closed})
-    set_state(connection, delivery_id, state, None, ACTOR)
+    # Rejected for its manifest alone: the same file may come again under a manifest that was mended.
+    held_by = work.delivery.state_reason
+    set_state(connection, delivery_id, state, ROWS_RULE if rejected and held_by == ROWS_RULE else None, ACTOR)
     return account
 
 
