@@ -255,6 +255,9 @@ def _touched(cursor: Any, plan: LoadPlan, said: str, parameters: dict[str, Any])
 
     A line that the transform invented counts as well: then the account does not balance, and nothing is loaded.
     """
+    taken = _taken_whole(cursor, plan, said, parameters)
+    if taken is not None:
+        return taken, 0, 0
     cursor.execute(
         f"""
         SELECT
@@ -276,6 +279,34 @@ def _touched(cursor: Any, plan: LoadPlan, said: str, parameters: dict[str, Any])
     )
     loaded, unchanged, unmapped = cursor.fetchone()
     return int(loaded), int(unchanged), int(unmapped)
+
+
+def _taken_whole(cursor: Any, plan: LoadPlan, said: str, parameters: dict[str, Any]) -> int | None:
+    """The number of accepted lines, when each of them changed the record by one row; None when it is not so simple.
+
+    As for most first files. The two lists of lines are compared by their lengths and the exclusive or of 64-bit hashes:
+    in one pass over each, where joining them takes as long as a quarter of the insert.
+    """
+    fingerprint = "count(*), coalesce(bit_xor(hashint8extended(line_no, 0)), 0)"
+    cursor.execute(
+        f"""
+        SELECT
+            changed.number,
+            NOT changed.other AND (changed.number, changed.hash) = (accepted.number, accepted.hash)
+        FROM (
+            SELECT {fingerprint}, coalesce(bool_or(NOT changed), FALSE)
+            FROM ({said}) AS said
+        ) AS changed (number, hash, other)
+        CROSS JOIN (
+            SELECT {fingerprint}
+            FROM {plan.landing.view} AS a
+            WHERE NOT EXISTS (SELECT FROM refused AS r WHERE r.line_no = a.line_no)
+        ) AS accepted (number, hash)
+        """,
+        parameters,
+    )
+    number, whole = cursor.fetchone()
+    return int(number) if whole else None
 
 
 def _note_unmapped(cursor: Any, plan: LoadPlan, said: str, parameters: dict[str, Any]) -> None:
