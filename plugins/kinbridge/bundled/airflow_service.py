@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.request
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -27,20 +27,28 @@ from kinbridge.warehouse.secret_file import write_private
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 USER = "admin"
+# The roles of those who log in, as Airflow's simple auth manager has them. The charter says who they are: a decision
+# that needs two people needs two log-ins.
+USERS = {USER: "admin", "steward": "user", "privacy": "user"}
 READY_SECONDS = 180.0
 ATTEMPTS = 3
+PASSWORDS = "passwords.json"
 LOCAL_SETTINGS = "airflow_local_settings.py"
 PREFERRED_PORTS = {"port": 8080, "worker_log_port": 8793, "trigger_log_port": 8794}
 
 
 @dataclass(frozen=True)
 class AirflowService:
-    """A running bundled Airflow: its address, and the log-in of its one user."""
+    """A running bundled Airflow: its address, and a log-in; `as_user` gives those of its other users."""
 
     folder: Path
     port: int
     user: str
     password: str = field(repr=False)
+
+    def as_user(self, name: str) -> AirflowService:
+        """The same service with the log-in of another of its users."""
+        return replace(self, user=name, password=_passwords(self.folder, _settings(self.folder))[name])
 
     @property
     def url(self) -> str:
@@ -59,6 +67,7 @@ def start(folder: Path, metadata: Dsn, *, environment: dict[str, str] | None = N
     if all(_alive(folder, name) for name in COMPONENTS):
         return _service(folder, settings)
     stop(folder)
+    _passwords(folder, settings)
     _write_local_settings(folder)
     for attempt in range(1, ATTEMPTS + 1):
         _choose_ports(folder, settings)
@@ -116,8 +125,8 @@ def environment_of(folder: Path, settings: dict[str, str], metadata: Dsn) -> dic
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "3",
         "AIRFLOW__CORE__FERNET_KEY": settings["fernet_key"],
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / PASSWORDS),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata.sqlalchemy_url,
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
@@ -153,8 +162,18 @@ def _settings(folder: Path) -> dict[str, str]:
         "jwt_secret": secrets.token_hex(64),
     }
     write_private(file, json.dumps(made))
-    write_private(folder / "passwords.json", json.dumps({USER: made["password"]}))
     return made
+
+
+def _passwords(folder: Path, settings: dict[str, str]) -> dict[str, str]:
+    """The users' passwords, made once and kept in the private file that Airflow reads."""
+    file = folder / PASSWORDS
+    kept: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    wanted = {USER: settings["password"], **{name: secrets.token_urlsafe(12) for name in USERS if name != USER}}
+    passwords = {name: kept.get(name, password) for name, password in wanted.items()}
+    if passwords != kept:
+        write_private(file, json.dumps(passwords))
+    return passwords
 
 
 def _write_local_settings(folder: Path) -> None:
