@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kinbridge.agreement.model import Agreement, UseCase
+from kinbridge.agreement.model import CONSENT_RULES, Agreement, AgreementKind
 from kinbridge.agreement.reader import Declared, read_declared
-from kinbridge.declaration.document import Document, Problem
+from kinbridge.agreement.text import consent_rule_known
+from kinbridge.agreement.ties import tie_problems
+from kinbridge.declaration.document import Document, Key, Problem
 from kinbridge.errors import KinbridgeError
 from kinbridge.openpgp.keys import pinned
 from kinbridge.standards import common_schema
+from kinbridge.use_case.model import UseCase
 
 
 def check_agreements(contracts_columns: dict[str, set[str]], folders: Sequence[Path] | None = None) -> list[Problem]:
@@ -23,7 +26,9 @@ def check_agreements(contracts_columns: dict[str, set[str]], folders: Sequence[P
     KB-C01 unreadable; KB-C20 a field is missing or of the wrong kind; KB-C21 unknown feed; KB-C22 element
     outside the contract; KB-C23 unknown or unapproved use case; KB-C24 days the wrong way round; KB-C25
     signature of no party, or none declared; KB-C26 use-case element outside the common schema; KB-C27
-    agreements or use cases that contradict each other; KB-H16 a key that may sign is not pinned.
+    agreements or use cases that contradict each other; KB-C54 an amendment of nothing; KB-C55 a memorandum that is
+    not there; KB-C56 an unknown rule of consent; KB-C57 a feed kept apart from an unknown one; KB-H16 a key that may
+    sign is not pinned.
     """
     declared = read_declared(folders)
     problems = list(declared.problems)
@@ -34,9 +39,11 @@ def check_agreements(contracts_columns: dict[str, set[str]], folders: Sequence[P
         problems.extend(_days(agreement, document))
         problems.extend(_signatures(agreement, document))
         problems.extend(_keys(agreement, document, folders))
+        problems.extend(_consent(agreement, document))
     for use_case, document in declared.use_cases:
         problems.extend(_elements(use_case, document))
-    problems.extend(_conflicts(declared))
+    problems.extend(tie_problems(declared, contracts_columns))
+    problems.extend(_repeated(declared))
     return sorted(problems, key=lambda p: (str(p.path), p.line, p.code, p.text))
 
 
@@ -55,12 +62,22 @@ def _feeds(agreement: Agreement, document: Document, contracts: dict[str, set[st
 
 
 def _use_cases(agreement: Agreement, document: Document, known: dict[str, UseCase]) -> Iterator[Problem]:
+    release = agreement.kind is AgreementKind.RELEASE
     for index, use_case in enumerate(agreement.use_cases):
+        where: tuple[Key, ...] = ("releases", use_case) if release else ("use_cases", index)
         if use_case not in known:
-            yield document.problem("KB-C23", f"there is no use case {use_case}", "use_cases", index)
+            yield document.problem("KB-C23", f"there is no use case {use_case}", *where)
         elif known[use_case].status != "approved":
             text = f"the use case {use_case} is {known[use_case].status}, not approved"
-            yield document.problem("KB-C23", text, "use_cases", index)
+            yield document.problem("KB-C23", text, *where)
+
+
+def _consent(agreement: Agreement, document: Document) -> Iterator[Problem]:
+    consent = document.data.get("consent")
+    rule = str(consent.get("rule", "")) if isinstance(consent, dict) else ""
+    if consent is not None and agreement.kind is not AgreementKind.MEMORANDUM and not consent_rule_known(rule):
+        text = f"consent.rule {rule!r} is none of {', '.join(CONSENT_RULES)}; until it is, it is taken for written"
+        yield document.problem("KB-C56", text, "consent", "rule")
 
 
 def _days(agreement: Agreement, document: Document) -> Iterator[Problem]:
@@ -73,13 +90,15 @@ def _days(agreement: Agreement, document: Document) -> Iterator[Problem]:
 
 
 def _signatures(agreement: Agreement, document: Document) -> Iterator[Problem]:
-    parties = (agreement.contributor, agreement.recipient)
     for index, signature in enumerate(agreement.signatures):
-        if signature.party not in {p.code for p in parties}:
+        if signature.party not in {p.code for p in agreement.parties}:
             text = f"{signature.party} signed but is no party"
             yield document.problem("KB-C25", text, "signatures", index, "party")
-    for party in parties:
-        if party.code not in {s.party for s in agreement.signatures}:
+        if not signature.authority:
+            text = f"signatures.{index}.authority is required: without it the signature does not count"
+            yield document.problem("KB-C20", text, "signatures", index, "authority")
+    for party in agreement.parties:
+        if party.signs and party.code not in {s.party for s in agreement.signatures}:
             yield document.problem("KB-C25", f"no signature is declared for {party.code}", "signatures")
 
 
@@ -101,22 +120,8 @@ def _elements(use_case: UseCase, document: Document) -> Iterator[Problem]:
             yield document.problem("KB-C26", text, "elements", index)
 
 
-def _conflicts(declared: Declared) -> Iterator[Problem]:
-    """Two agreements that would shut the gate together (KB-A05), and two files of one name."""
-    seen: dict[str, list[Agreement]] = {}
-    versions: dict[tuple[str, str], Path] = {}
-    for agreement, document in declared.agreements:
-        version = (agreement.id, agreement.version)
-        if version in versions:
-            text = f"{agreement.id} {agreement.version} is declared in {versions[version].name} already"
-            yield document.problem("KB-C27", text, "id")
-        versions.setdefault(version, agreement.path)
-        for feed in agreement.feeds:
-            for other in seen.get(feed, []):
-                if other.effective <= agreement.expires and agreement.effective <= other.expires:
-                    text = f"{feed} is covered for some of the same days by {other.id} {other.version}"
-                    yield document.problem("KB-C27", text, "feeds", feed)
-            seen.setdefault(feed, []).append(agreement)
+def _repeated(declared: Declared) -> Iterator[Problem]:
+    """Two use cases of one name."""
     ids: dict[str, Path] = {}
     for use_case, document in declared.use_cases:
         if use_case.id in ids:

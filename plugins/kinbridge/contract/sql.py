@@ -35,6 +35,13 @@ def typed_name(column: Column) -> str:
     return column.name if column.logical_type == "string" else f"{column.name}__typed"
 
 
+def sql_type(column: Column) -> str:
+    """The Postgres type of the column in the typed view."""
+    if column.logical_type == "date":
+        return "timestamp" if (column.date_format or "").endswith(_TIME_OF_DAY) else "date"
+    return {"integer": "bigint", "number": "numeric"}.get(column.logical_type, "text")
+
+
 def reference_name(reference: Reference) -> str:
     """The name of the view's column that says whether a sibling feed knows the key."""
     return "__".join(reference.columns) + "__known"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,19 +61,35 @@ class DocumentError(Exception):
 def read_document(path: Path) -> Document:
     """Read one YAML mapping.
 
-    Raises `DocumentError` (code KB-C01) with the line when it cannot be read.
+    A text that was read before gives the same document again: nobody changes what is in it. Raises `DocumentError`
+    (code KB-C01) with the line when it cannot be read.
     """
+    return document_of(path, text_of(path))
+
+
+def text_of(path: Path) -> str:
+    """The text of a declaration. Raises `DocumentError` (KB-C01) when it is not in UTF-8."""
     try:
-        node = _compose(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise DocumentError(Problem("KB-C01", path, 1, "not readable as YAML in UTF-8")) from None
+
+
+# By the text and not by the file's time: a file may change twice within a clock's tick.
+@lru_cache(maxsize=4096)
+def document_of(path: Path, text: str) -> Document:
+    """The document of a text that was read from `path`. Raises `DocumentError` like `read_document`."""
+    try:
+        node = _compose(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError(Problem("KB-C01", path, line, f"not readable as YAML: {error.problem}")) from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except yaml.YAMLError:
         raise DocumentError(Problem("KB-C01", path, 1, "not readable as YAML in UTF-8")) from None
     if not isinstance(node, yaml.MappingNode):
         raise DocumentError(Problem("KB-C01", path, 1, "expected a mapping of names to values"))
-    for line, text in _unusable(node):
-        raise DocumentError(Problem("KB-C01", path, line, text))
+    for line, problem in _unusable(node, yaml.SafeLoader("")):
+        raise DocumentError(Problem("KB-C01", path, line, problem))
     try:
         built: dict[str, Any] = yaml.SafeLoader("").construct_document(node)
     except yaml.MarkedYAMLError as error:
@@ -103,7 +120,7 @@ def _lines(node: yaml.Node, where: Where) -> Iterator[tuple[Where, int]]:
             yield from _lines(value, (*where, index))
 
 
-def _unusable(node: yaml.Node) -> Iterator[tuple[int, str]]:
+def _unusable(node: yaml.Node, loader: yaml.SafeLoader) -> Iterator[tuple[int, str]]:
     """Names that stand twice or are no text, and values that YAML cannot build, such as the day 2026-02-30."""
     line = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
@@ -115,13 +132,13 @@ def _unusable(node: yaml.Node) -> Iterator[tuple[int, str]]:
             if key.value in seen:
                 yield key.start_mark.line + 1, f"the name {key.value!r} stands twice in one mapping"
             seen.add(key.value)
-            yield from _unusable(value)
+            yield from _unusable(value, loader)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            yield from _unusable(value)
+            yield from _unusable(value, loader)
     elif node.tag != _TEXT:
         try:
-            yaml.SafeLoader("").construct_document(node)
+            loader.construct_document(node)
         except ValueError as error:
             yield line, f"not readable as YAML: {error}"
         except yaml.YAMLError:

@@ -81,6 +81,7 @@ def collect(
         if swept.files:
             facts = {"files": swept.files, "bytes": swept.size}
             record_event(lock, None, ACTOR, "stray files destroyed", facts, feed=plan.feed)
+        plan = replace(plan, inbox=endpoint.place(plan.inbox))
         run = _Run(plan, pipeline_dsn, folder, moment, settle_seconds, resume_since)
         run.take_stock(lock)
         with open_sftp(endpoint, timeouts) as session:

@@ -24,7 +24,8 @@ class SftpEndpoint:
     """How to reach one partner's server.
 
     `host_key` is one line as in `known_hosts` without the host: type, key in base64, optional comment. Exactly one of
-    `key_file` (path) and `private_key` (text) is our unencrypted private key in OpenSSH or PEM form.
+    `key_file` (path) and `private_key` (text) is our unencrypted private key in OpenSSH or PEM form. `folder` is where
+    the partner's inbox and outbox are, below the account's own folder; empty where they are in it.
     """
 
     partner: str
@@ -34,6 +35,11 @@ class SftpEndpoint:
     host_key: str
     key_file: Path | None = field(default=None, repr=False)
     private_key: str | None = field(default=None, repr=False)
+    folder: str = ""
+
+    def place(self, box: str) -> str:
+        """The path of the partner's inbox or outbox on this account."""
+        return f"{self.folder}/{box}" if self.folder else box
 
     def host_key_blob(self) -> bytes:
         """The pinned key as the bytes that a server presents; KB-D11 when there is none."""

@@ -48,7 +48,7 @@ class NotOneSelect(Exception):
 
 def lineage(statement: Statement) -> Lineage:
     """Read one statement. Raises `NotOneSelect` for anything but a SELECT whose columns are all named."""
-    tree = _parsed(statement)
+    tree = parsed(statement)
     star = next((star for star in tree.find_all(exp.Star) if not isinstance(star.parent, exp.Count)), None)
     if star is not None:
         raise NotOneSelect(statement.line, "name every column: `*` would take in what nobody reviewed")
@@ -66,7 +66,8 @@ def lineage(statement: Statement) -> Lineage:
     )
 
 
-def _parsed(statement: Statement) -> exp.Query:
+def parsed(statement: Statement) -> exp.Query:
+    """The statement's tree. Raises `NotOneSelect` for anything but one SELECT that changes nothing."""
     try:
         parsed = [tree for tree in sqlglot.parse(statement.sql, read="postgres") if tree is not None]
     except ParseError as error:

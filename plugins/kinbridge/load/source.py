@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from kinbridge.contract.model import Column, Kind, Rule
-from kinbridge.contract.sql import array, deleting, ident, rekeying, typed_name
+from kinbridge.contract.sql import array, deleting, ident, rekeying, sql_type, typed_name
 from kinbridge.staging.landing import Landing
 
 # Kinds whose breach, as a warning, makes the value unusable.
@@ -41,13 +41,18 @@ class Rows(StrEnum):
 
 
 def create_source(landing: Landing, rules: Iterable[Rule], rows: Rows = Rows.ACCEPTED) -> str:
-    """The temporary view `source`. Rows with a critical finding stand in the temporary table `refused`."""
+    """The temporary view `source`. Rows with a critical finding stand in the temporary table `refused`.
+
+    It has every column of the contract; those that were not read, because no agreement allows them, are NULL.
+    """
     chosen = list(rules)
     former = dict(landing.feed.extent.former_key) if rows is Rows.FORMER else {}
     columns = ", ".join(
         [
             "t.line_no",
             *(f"{_value(_read(landing, c, former), chosen)} AS {ident(c.name)}" for c in landing.columns),
+            # A transform goes on while an agreement no longer allows one of its columns: it finds nothing there.
+            *(f"NULL::{sql_type(c)} AS {ident(c.name)}" for c in landing.feed.columns if c not in landing.columns),
         ]
     )
     return (

@@ -42,7 +42,7 @@ def post_alerts(dsn: Dsn, calendars: Iterable[PartnerCalendar], send: Sender | N
         for calendar in calendars
         if calendar.pause is None
     ]
-    return _each([partial(_post_alerts, dsn, partner, found, send) for partner, found in todo if found])
+    return each_of([partial(_post_alerts, dsn, partner, found, send) for partner, found in todo if found])
 
 
 def post_deliveries(dsn: Dsn, send: Sender | None) -> int:
@@ -78,7 +78,7 @@ def post_deliveries(dsn: Dsn, send: Sender | None) -> int:
             (TELL_WITHIN_DAYS, sorted(state.value for state in SETTLED)),
         )
         untold = [delivery_id for (delivery_id,) in cursor.fetchall()]
-    return _each([partial(post_delivery, dsn, delivery_id, send) for delivery_id in untold])
+    return each_of([partial(post_delivery, dsn, delivery_id, send) for delivery_id in untold])
 
 
 def post_delivery(dsn: Dsn, delivery_id: int, send: Sender | None) -> int:
@@ -90,7 +90,7 @@ def post_delivery(dsn: Dsn, delivery_id: int, send: Sender | None) -> int:
         delivery = get(connection, delivery_id)
         if not (delivery.state.settled or delivery.state is State.HELD):
             return 0
-        _lock(connection, delivery.partner)
+        lock_partner(connection, delivery.partner)
         key = (DELIVERY, delivery.feed, None, delivery_id, delivery.state.value)
         if key in _told(connection, delivery.partner, [key]):
             return 0
@@ -111,7 +111,7 @@ Key = tuple[str, str | None, Any, int | None, str | None]
 
 def _post_alerts(dsn: Dsn, partner: str, found: Sequence[Alert], send: Sender | None) -> int:
     with transaction(dsn) as connection:
-        _lock(connection, partner)
+        lock_partner(connection, partner)
         keys: dict[Key, Alert] = {(one.kind.value, one.feed, one.period.first, None, None): one for one in found}
         for key in _told(connection, partner, list(keys)):
             del keys[key]
@@ -123,16 +123,8 @@ def _post_alerts(dsn: Dsn, partner: str, found: Sequence[Alert], send: Sender | 
 
 def _post(connection: Any, mail: Mail, keys: Sequence[Key], send: Sender | None) -> None:
     """Write the mail and what it tells, and send it; the caller commits."""
+    mail_id = _write(connection, mail, send)
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO ledger.mail (partner, subject, body, recipients, outcome)
-            VALUES (%s, %s, %s, %s, %s)
-            RETURNING mail_id
-            """,
-            (mail.partner, mail.subject, mail.body, len(mail.to + mail.cc), NOT_SENT if send is None else SENT),
-        )
-        mail_id = cursor.fetchone()[0]
         columns = [list(column) for column in zip(*keys, strict=True)]
         cursor.execute(
             """
@@ -145,6 +137,29 @@ def _post(connection: Any, mail: Mail, keys: Sequence[Key], send: Sender | None)
             """,
             (mail_id, mail.partner, *columns),
         )
+    _send(mail, send)
+
+
+def post_mail(connection: Any, mail: Mail, send: Sender | None) -> None:
+    """Write a mail into the ledger and send it; the caller has written what it tells, and commits. Raises KB-E08."""
+    _write(connection, mail, send)
+    _send(mail, send)
+
+
+def _write(connection: Any, mail: Mail, send: Sender | None) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO ledger.mail (partner, subject, body, recipients, outcome)
+            VALUES (%s, %s, %s, %s, %s)
+            RETURNING mail_id
+            """,
+            (mail.partner, mail.subject, mail.body, len(mail.to + mail.cc), NOT_SENT if send is None else SENT),
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _send(mail: Mail, send: Sender | None) -> None:
     if send is None:
         log.info("not sent, there is no mail connection: %s (%s)", mail.subject, mail.partner)
     else:
@@ -176,7 +191,8 @@ def _told(connection: Any, partner: str, keys: Sequence[Key]) -> set[Key]:
         return {tuple(row) for row in cursor.fetchall()} & set(keys)
 
 
-def _lock(connection: Any, partner: str) -> None:
+def lock_partner(connection: Any, partner: str) -> None:
+    """Keep two runs that tell one partner something apart, until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended('kinbridge.notice ' || %s, 0))",
@@ -197,8 +213,11 @@ def _told_of(connection: Any, delivery: Delivery) -> Told:
     )
 
 
-def _each(work: Iterable[Callable[[], int]]) -> int:
-    """Do every piece of work; one that fails does not keep the others. Raises at the end: KB-E08, or what was worse."""
+def each_of(work: Iterable[Callable[[], int]]) -> int:
+    """Do every piece of work, and sum what each told; one that fails does not keep the others.
+
+    Raises at the end: KB-E08, or what was worse.
+    """
     told, failed = 0, []
     for one in work:
         try:

@@ -64,7 +64,7 @@ def receive(dsn: Dsn, feed: Feed, file: CopiedFile, as_of: date, unknown: Iterab
     _stage(dsn, feed, columns, delivery.delivery_id, unknown)
     validate_delivery(dsn, delivery.delivery_id, as_of)
     if state_of(dsn, delivery.delivery_id) is State.VALIDATED:
-        load_delivery(dsn, delivery.delivery_id, as_of)
+        load_delivery(dsn, delivery.delivery_id, as_of, by_approved=False)
     return delivery.delivery_id
 
 

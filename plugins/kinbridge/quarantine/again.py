@@ -18,6 +18,8 @@ from kinbridge.agreement.reader import read_agreements
 from kinbridge.contract.model import Kind, Rule
 from kinbridge.contract.odcs import feed_of
 from kinbridge.contract.sql import ident, literal
+from kinbridge.decision.approvals import read_approvals
+from kinbridge.decision.standard import refuse_standard, standard
 from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.deliveries import Delivery
 from kinbridge.ledger.states import State
@@ -42,7 +44,8 @@ def put_back(connection: Any, delivery_id: int, today: date) -> tuple[Work, Perm
     """Make the delivery's landing tables anew with its open rows; None when it has none.
 
     Only columns that the agreement allows today are put back, whatever was read when the file came. Raises
-    `KinbridgeError` as `may_be_replayed`, and KB-A.. when no agreement is in force.
+    `KinbridgeError` as `may_be_replayed`, KB-A.. when no agreement is in force, KB-G20 and KB-G21 when the standard is
+    not the approved one.
     """
     delivery = locked(connection, delivery_id)
     may_be_replayed(delivery)
@@ -56,7 +59,9 @@ def put_back(connection: Any, delivery_id: int, today: date) -> tuple[Work, Perm
         )
         if not cursor.fetchone()[0]:
             return None
-        granted = permit(delivery.feed, today, read_agreements())
+        approvals = read_approvals(connection, day=today)
+        refuse_standard(standard(), approvals, today)
+        granted = permit(delivery.feed, today, read_agreements(), approvals)
         work = Work(replace(delivery, contract_version=feed.version), feed, feed.authorised(granted.columns))
         landing = work.landing
         cursor.execute(landing.create())

@@ -16,6 +16,7 @@ from kinbridge.agreement.reader import read_agreements
 from kinbridge.contract.model import Feed
 from kinbridge.contract.odcs import feed_of
 from kinbridge.contract.rules import rules as rules_of
+from kinbridge.decision.approvals import read_approvals
 from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.deliveries import Delivery, get
 from kinbridge.ledger.events import record_event
@@ -88,7 +89,8 @@ def values_of(dsn: Dsn, look: Look, today: date, by: str) -> dict[int, dict[str,
     """
     delivery = look.delivery
     feed = feed_of(delivery.feed)
-    allowed = permit(delivery.feed, today, read_agreements()).columns
+    with transaction(dsn) as connection:
+        allowed = permit(delivery.feed, today, read_agreements(), read_approvals(connection, day=today)).columns
     facts = {"lines": len(look.lines), "first": look.lines[0].line_no if look.lines else None}
     with transaction(dsn) as connection:
         _stewards_only(connection, dsn)

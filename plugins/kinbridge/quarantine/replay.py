@@ -81,7 +81,7 @@ def replay_delivery(dsn: Dsn, delivery_id: int, today: date, by: str, *, dry_run
             with ThreadPoolExecutor(1) as aside, transaction(dsn) as connection:
                 locked(connection, delivery_id)
                 running = aside.submit(
-                    run_suite, dsn.sqlalchemy_url, work.feed, work.landing.view_name, work.delivery.as_of
+                    run_suite, dsn.sqlalchemy_url, work.feed, work.landing.view_name, work.delivery.as_of, work.columns
                 )
                 result = load_again(connection, work, granted, lambda: running.result().counts, by)
                 if dry_run:

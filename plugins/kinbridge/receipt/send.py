@@ -29,7 +29,7 @@ def send_receipt(
     name, cause = readable(receipt.stem.encode("utf-8", "surrogateescape"))
     if name is None:
         raise KinbridgeError("KB-D16", partner=endpoint.partner, file=f"receipt {receipt.delivery_id}", cause=cause)
-    page, data, lines = (f"{outbox}/{name}.{form}" for form in ("html", "json", "csv"))
+    page, data, lines = (f"{endpoint.place(outbox)}/{name}.{form}" for form in ("html", "json", "csv"))
     with open_sftp(endpoint, timeouts) as session:
         upload(session, render_json(receipt), data)
         upload(session, findings, lines)

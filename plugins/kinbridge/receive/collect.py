@@ -6,16 +6,20 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from kinbridge.agreement.gate import Permit, permit
+from kinbridge.agreement.force import force
+from kinbridge.agreement.gate import Permit, permit, refuse_unnamed
+from kinbridge.agreement.holdings import note_taken_back
 from kinbridge.agreement.reader import read_agreements
 from kinbridge.calendar.pause import refuse_paused
 from kinbridge.contract.model import Feed
 from kinbridge.contract.odcs import feeds
+from kinbridge.decision.approvals import read_approvals
 from kinbridge.delivery.collect import collect
 from kinbridge.delivery.endpoint import SftpEndpoint
 from kinbridge.delivery.plan import Collected, CollectPlan
 from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.events import record_event
+from kinbridge.partner.intermediary import intermediary_of
 from kinbridge.receipt.outdated import outdated
 from kinbridge.settings import landing_folder
 from kinbridge.warehouse.connection import Dsn, transaction
@@ -30,13 +34,19 @@ MOST_LOGGED = 50
 def gate(dsn: Dsn, feed_id: str, today: date) -> Permit:
     """The permit under which the feed may be collected today; a refusal is written to the ledger.
 
-    Raises `KinbridgeError` KB-E03 (the partner is paused: since when, and why), and KB-A01 to KB-A06: which agreement,
-    and why it does not allow the feed.
+    Raises `KinbridgeError` KB-E03 (the partner is paused: since when, and why), KB-A01 to KB-A10 and KB-A16 (which
+    agreement, and by which clause it does not allow the feed), and KB-A21 (it does not name who sends for the partner).
     """
     try:
         with transaction(dsn) as connection:
             refuse_paused(connection, feed_id.split("/", 1)[0], datetime.now(UTC))
-        return permit(feed_id, today, read_agreements())
+            every = force(read_agreements(), read_approvals(connection, day=today))
+            # Also where an amendment leaves the feed out altogether, and the gate is about to say so.
+            note_taken_back(connection, feed_id, today, every)
+        granted = permit(feed_id, today, every.agreements, every.approvals)
+        sender = intermediary_of(feed_id.split("/", 1)[0])
+        refuse_unnamed(granted, sender.code if sender else None)
+        return granted
     except KinbridgeError as error:
         with transaction(dsn) as connection:
             record_event(connection, None, ACTOR, "refused to connect", {"code": error.code}, feed=feed_id)

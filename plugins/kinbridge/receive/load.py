@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from kinbridge.decision.standard import refuse_undecided_standard
 from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.accounts import Account, read, write
 from kinbridge.ledger.deliveries import forget_landed, set_state
@@ -25,11 +26,12 @@ ACTOR = "receive.load"
 VALIDATED = frozenset({State.VALIDATED, State.HELD, State.APPROVED})
 
 
-def load_delivery(dsn: Dsn, delivery_id: int, today: date) -> Account | None:
+def load_delivery(dsn: Dsn, delivery_id: int, today: date, *, by_approved: bool = True) -> Account | None:
     """Load once; a retry, or a second worker, finds the work done. None when a rejected file left nothing to load.
 
     The whole step is one transaction that begins by locking the delivery's ledger row: a killed worker leaves nothing,
-    and a worker that wakes up late finds the delivery settled.
+    and a worker that wakes up late finds the delivery settled. Raises KB-G20 and KB-G21 when the standard is not the
+    approved one; a preflight, where nothing is decided and nothing stays, does not ask (`by_approved`).
     """
     _make_ready(dsn, delivery_id, today)
     with transaction(dsn) as connection, connection.cursor() as cursor:
@@ -42,6 +44,8 @@ def load_delivery(dsn: Dsn, delivery_id: int, today: date) -> Account | None:
         rejected = _rejected(cursor, delivery_id)
         if work.delivery.state is State.HELD and not rejected:
             raise KinbridgeError("KB-L05", feed=work.feed.id, delivery=delivery_id)
+        if by_approved and not rejected:
+            refuse_undecided_standard(connection, today)
         fates = _reject(connection, cursor, work) if rejected else load(cursor, work.load_plan())
         account = _settle(connection, cursor, work, fates, rejected)
         cursor.execute(work.landing.drop())

@@ -12,6 +12,8 @@ from kinbridge.agreement.gate import Permit, permit
 from kinbridge.agreement.reader import read_agreements
 from kinbridge.contract.model import Column, Feed
 from kinbridge.contract.odcs import feed_of
+from kinbridge.decision.approvals import read_approvals
+from kinbridge.decision.standard import refuse_standard, standard
 from kinbridge.delivery.refusal import refuse_unread
 from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.accounts import Account, write
@@ -34,15 +36,17 @@ def stage_delivery(dsn: Dsn, delivery_id: int, today: date) -> int:
     """Stage the columns that the agreement allows today; returns the rows of the file.
 
     A file that is not encrypted and signed as agreed is refused, and has no rows. Raises `KinbridgeError`: KB-A.. when
-    no agreement is in force any more, KB-D50 when the landed file is gone, KB-H16 and KB-H17 when a key of ours or of
-    the partner is not here.
+    no agreement is in force any more, KB-G20 and KB-G21 when the standard is not the one that was approved, KB-D50 when
+    the landed file is gone, KB-H16 and KB-H17 when a key of ours or of the partner is not here.
     """
     with transaction(dsn) as connection:
         delivery = locked(connection, delivery_id)
         if delivery.state not in OPEN:
             return 0
         feed = feed_of(delivery.feed)
-        granted = permit(feed.id, today, read_agreements())
+        approvals = read_approvals(connection, day=today)
+        refuse_standard(standard(), approvals, today)
+        granted = permit(feed.id, today, read_agreements(), approvals)
         columns = feed.authorised(granted.columns)
         staged = _stage(connection, delivery, feed, columns, granted)
         if staged is not None:
@@ -72,7 +76,9 @@ def restage_approved(dsn: Dsn, delivery_id: int, today: date) -> None:
         work = work_on(connection, delivery_id)
         if delivery.state is not State.APPROVED or landed(connection, work):
             return
-        granted = permit(work.feed.id, today, read_agreements())
+        approvals = read_approvals(connection, day=today)
+        refuse_standard(standard(), approvals, today)
+        granted = permit(work.feed.id, today, read_agreements(), approvals)
         columns = tuple(c for c in work.columns if c.name in granted.columns)
         staged = _stage(connection, delivery, work.feed, columns, granted)
         if staged is not None:

@@ -50,7 +50,9 @@ def validate_delivery(dsn: Dsn, delivery_id: int, today: date) -> Verdict | None
     with ThreadPoolExecutor(1) as aside, transaction(dsn) as connection:
         if locked(connection, delivery_id).state not in OPEN:
             return None
-        running = aside.submit(run_suite, dsn.sqlalchemy_url, work.feed, work.landing.view_name, work.delivery.as_of)
+        running = aside.submit(
+            run_suite, dsn.sqlalchemy_url, work.feed, work.landing.view_name, work.delivery.as_of, work.columns
+        )
         with connection.cursor() as cursor:
             found = find(cursor, work.landing, work.rules, work.delivery.as_of)
             outcome = running.result()

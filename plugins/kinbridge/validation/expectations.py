@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from kinbridge.contract.model import Feed
+from kinbridge.contract.model import Column, Feed
+from kinbridge.contract.rules import rules
 from kinbridge.errors import KinbridgeError
 from kinbridge.settings import great_expectations_folder
 from kinbridge.validation.suite import suite_path
@@ -47,8 +49,13 @@ def project() -> Any:
         return gx.get_context(mode="file", context_root_dir=great_expectations_folder())
 
 
-def run_suite(sqlalchemy_url: str, feed: Feed, view_name: str, as_of: date) -> Outcome:
+def run_suite(
+    sqlalchemy_url: str, feed: Feed, view_name: str, as_of: date, read: Collection[Column] | None = None
+) -> Outcome:
     """Validate the typed view `landing.<view_name>` with the feed's suite.
+
+    `read` are the columns that were read, where an agreement may have taken back some since the suite was compiled:
+    of what was not read, nothing is expected.
 
     The datasource lives in a context in memory: in the project's own context it would be written to its YAML file,
     password and all. Raises `KinbridgeError` KB-F91 when an expectation could not be evaluated (an unevaluated rule is
@@ -67,13 +74,21 @@ def run_suite(sqlalchemy_url: str, feed: Feed, view_name: str, as_of: date) -> O
     try:
         asset = source.add_table_asset(name=view_name, table_name=view_name, schema_name="landing")
         batch = asset.add_batch_definition_whole_table("whole").get_batch()
-        suite = ExpectationSuite(**json.loads(path.read_text(encoding="utf-8")))
+        suite = ExpectationSuite(**_about(json.loads(path.read_text(encoding="utf-8")), feed, read))
         result = batch.validate(suite, result_format=RESULT_FORMAT, expectation_parameters={"as_of": as_of.isoformat()})
     finally:
         source.get_execution_engine().close()
         # The datasource has an engine of its own beside that of the execution engine, with an open session.
         source.get_engine().dispose()
     return Outcome(dict(_count(feed, item) for item in result.results), _sanitised(result))
+
+
+def _about(suite: dict[str, Any], feed: Feed, read: Collection[Column] | None) -> dict[str, Any]:
+    """The suite without the rules of the contract that speak of a column that was not read."""
+    if read is None:
+        return suite
+    unread = {rule.id for rule in rules(feed, feed.columns)} - {rule.id for rule in rules(feed, read)}
+    return {**suite, "expectations": [one for one in suite["expectations"] if one["meta"]["rule"] not in unread]}
 
 
 def _count(feed: Feed, item: Any) -> tuple[str, int]:

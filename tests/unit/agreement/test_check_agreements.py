@@ -117,6 +117,125 @@ def test_mistake_in_an_agreement(declare: Declare, change: tuple[str, str], expe
     assert found(declare(agreement=change)) == [expected]
 
 
+SECOND = AGREEMENT.replace("version: 1.0.0", "version: 1.1.0\namends: 1.0.0").replace("2025-01-01", "2026-01-01")
+MEMORANDUM = """\
+id: mou
+version: 1.0.0
+title: Memorandum
+kind: memorandum
+parties:
+  contributor: [{code: medicaid, name: Medicaid}, {code: snap, name: SNAP}]
+  recipient: {code: data_office, name: Data Office}
+purposes: [Know]
+commitments: [Nothing else]
+effective: 2025-01-01
+expires: 2026-12-31
+signatures:
+  - {party: medicaid, name: A, title: T, authority: U, signed: 2024-12-01}
+  - {party: snap, name: A, title: T, authority: U, signed: 2024-12-01}
+  - {party: data_office, name: B, title: T, authority: U, signed: 2024-12-02}
+"""
+RELEASE = """\
+id: dra-university
+version: 1.0.0
+title: Release
+kind: release_agreement
+parties:
+  contributor: {code: data_office, name: Data Office}
+  research_partner: {code: university, name: University}
+releases:
+  counts: {elements: [person.birth_month]}
+legal_basis:
+  - {citation: A law, what: Release}
+effective: 2025-01-01
+expires: 2026-12-31
+signatures:
+  - {party: data_office, name: B, title: T, authority: U, signed: 2024-12-02}
+  - {party: university, name: B, title: T, authority: U, signed: 2024-12-02}
+transmission: {channel: sftp, openpgp: {encrypted_to: [FINGER]}, outbox: releases}
+retention: {releases_days: 90}
+destruction: {within_days: 30, method: deleted, certificate: true}
+redisclosure: none
+breach: {contact: Desk, email: desk@example.org, within_hours: 24}
+small_cells: {minimum: 11}
+""".replace("FINGER", "AB" * 20)
+
+
+def beside(folder: Path, text: str) -> list[tuple[str, int]]:
+    """The problems of a second file beside the sound one."""
+    path = folder / "agreements" / "two.yaml"
+    path.write_text(text, encoding="utf-8")
+    return [(p.code, p.line) for p in check_agreements(CONTRACTS, [folder]) if p.path == path]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (SECOND, []),
+        (SECOND.replace("amends: 1.0.0", "amends: 0.9.0"), [("KB-C27", 12), ("KB-C54", 3)]),
+        (SECOND.replace("amends: 1.0.0", "amends: 1.1.0"), [("KB-C27", 12), ("KB-C54", 3)]),
+        (SECOND.replace("2026-01-01", "2024-01-01"), [("KB-C54", 18)]),
+        (
+            SECOND.replace("code: data_office", "code: office").replace("party: data_office", "party: office"),
+            [("KB-C54", 3)],
+        ),
+        (SECOND.replace("amends", "under: mou\namends"), [("KB-C55", 3)]),
+        (SECOND.replace("rule: not_required", "rule: maybe"), [("KB-C56", 28)]),
+        (SECOND.replace("small_cells", "linkage: {not_with: [snap/other_v1]}\nsmall_cells"), [("KB-C57", 29)]),
+        (SECOND.replace("redisclosure: none", "redisclosure: {recipients: [university]}"), [("KB-C20", 26)]),
+        (MEMORANDUM, []),
+        (MEMORANDUM.replace("purposes: [Know]\n", ""), [("KB-C20", 1)]),
+        (
+            MEMORANDUM.replace("  - {party: medicaid, name: A, title: T, authority: U, signed: 2024-12-01}\n", ""),
+            [("KB-C25", 12)],
+        ),
+        (RELEASE, []),
+        (RELEASE.replace("counts:", "other:"), [("KB-C23", 9)]),
+        (RELEASE.replace(", outbox: releases", ""), [("KB-C20", 17)]),
+        (RELEASE.replace("AB" * 20, "ABCD"), [("KB-C20", 17)]),
+        (RELEASE.replace("research_partner", "observer"), [("KB-C20", 5), ("KB-C20", 7)]),
+    ],
+)
+def test_agreements_of_every_kind_and_what_ties_them(
+    declare: Declare, text: str, expected: list[tuple[str, int]]
+) -> None:
+    assert sorted(beside(declare(), text)) == expected
+
+
+def test_what_the_new_kinds_say_is_read(declare: Declare) -> None:
+    folder = declare()
+    for name, text in (("mou", MEMORANDUM), ("release", RELEASE), ("second", SECOND)):
+        (folder / "agreements" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    mou, _, release, second = read_agreements([folder])
+    assert mou.contributors == ("medicaid", "snap")
+    assert (release.recipient.code, release.recipient.role) == ("university", "research_partner")
+    assert (release.use_cases, release.retention.releases_days) == (("counts",), 90)
+    assert release.transmission.encrypted_to == ("AB" * 20,)
+    assert second.amends == "1.0.0"
+    assert second.element_clause("snap/participation_v1", "dob").line == 15
+    assert (second.consent.rule, second.breach.within_hours, second.legal_basis[0].citation) == (
+        "not_required",
+        24,
+        "7 CFR 272.1(c)",
+    )
+
+
+def test_a_missing_authority_shuts_one_agreement_and_keeps_the_others_readable(declare: Declare) -> None:
+    folder = declare(agreement=("authority: U, signed: 2024-12-02", "signed: 2024-12-02"))
+    [agreement] = read_agreements([folder])
+    assert [party.code for party in agreement.unsigned(agreement.expires)] == ["data_office"]
+
+
+def test_signatures_follow_the_approval_of_a_text_and_nothing_else_does(declare: Declare) -> None:
+    folder = declare()
+    [agreement] = read_agreements([folder])
+    path = folder / "agreements" / "one.yaml"
+    path.write_text("# A note\n" + AGREEMENT.replace("signed: 2024-12-02", "signed:"), encoding="utf-8")
+    assert read_agreements([folder])[0].digest == agreement.digest
+    path.write_text(AGREEMENT.replace("expires: 2026-12-31", "expires: 2036-12-31"), encoding="utf-8")
+    assert read_agreements([folder])[0].digest != agreement.digest
+
+
 def test_unknown_feed(declare: Declare) -> None:
     assert found(declare(agreement=("snap/participation_v1", "snap/participation_v9"))) == [("KB-C21", 11)]
 

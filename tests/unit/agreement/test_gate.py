@@ -2,46 +2,26 @@
 
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import pytest
+from tests.support.agreements import AGREEMENT, FEED, approved
 
 from kinbridge.agreement import Agreement, Party, Signature, permit, read_agreements
 from kinbridge.contract.odcs import feeds
 from kinbridge.errors import KinbridgeError
 
-FEED = "medicaid/eligibility_v1"
-SIGNED = date(2024, 12, 1)
-
-AGREEMENT = Agreement(
-    id="dsa-medicaid",
-    version="1.0.0",
-    title="Eligibility",
-    contributor=Party("medicaid", "Medicaid Agency"),
-    recipient=Party("data_office", "Data Office"),
-    use_cases=("unduplicated_counts",),
-    feeds={FEED: frozenset({"member_id", "dob"})},
-    effective=date(2025, 1, 1),
-    expires=date(2026, 12, 31),
-    signatures=(
-        Signature("medicaid", "A", "Director", "statute", SIGNED),
-        Signature("data_office", "B", "Officer", "statute", SIGNED),
-    ),
-    small_cell_minimum=11,
-    path=Path("medicaid.yaml"),
-)
 LATER = replace(AGREEMENT, version="2.0.0", effective=date(2027, 1, 1), expires=date(2028, 12, 31))
 
 
 def refusal(day: date, *agreements: Agreement, feed: str = FEED) -> KinbridgeError:
     with pytest.raises(KinbridgeError) as caught:
-        permit(feed, day, agreements)
+        permit(feed, day, agreements, approved(*agreements))
     return caught.value
 
 
 @pytest.mark.parametrize("day", [date(2025, 1, 1), date(2025, 7, 4), date(2026, 12, 31)])
 def test_in_force_from_the_first_day_to_the_last(day: date) -> None:
-    allowed = permit(FEED, day, [AGREEMENT])
+    allowed = permit(FEED, day, [AGREEMENT], approved(AGREEMENT))
     assert allowed.columns == {"member_id", "dob"}
     assert (allowed.agreement_id, allowed.version, allowed.expires) == ("dsa-medicaid", "1.0.0", date(2026, 12, 31))
 
@@ -95,12 +75,12 @@ def test_a_signature_counts_from_its_day() -> None:
     late = replace(AGREEMENT.signatures[1], signed=date(2025, 2, 10))
     agreement = replace(AGREEMENT, signatures=(AGREEMENT.signatures[0], late))
     assert refusal(date(2025, 2, 9), agreement).code == "KB-A04"
-    assert permit(FEED, date(2025, 2, 10), [agreement]).version == "1.0.0"
+    assert permit(FEED, date(2025, 2, 10), [agreement], approved(agreement)).version == "1.0.0"
 
 
 def test_renewal_takes_over_on_its_first_day() -> None:
-    assert permit(FEED, date(2026, 12, 31), [LATER, AGREEMENT]).version == "1.0.0"
-    assert permit(FEED, date(2027, 1, 1), [LATER, AGREEMENT]).version == "2.0.0"
+    assert permit(FEED, date(2026, 12, 31), [LATER, AGREEMENT], approved(LATER, AGREEMENT)).version == "1.0.0"
+    assert permit(FEED, date(2027, 1, 1), [LATER, AGREEMENT], approved(LATER, AGREEMENT)).version == "2.0.0"
 
 
 def test_two_in_force_are_not_chosen_between_but_an_unsigned_one_does_not_count() -> None:
@@ -110,13 +90,14 @@ def test_two_in_force_are_not_chosen_between_but_an_unsigned_one_does_not_count(
     assert "1.0.0" in str(error)
     assert "2.0.0" in str(error)
     draft = replace(wider, signatures=())
-    assert permit(FEED, date(2026, 6, 1), [AGREEMENT, draft]).version == "1.0.0"
+    assert permit(FEED, date(2026, 6, 1), [AGREEMENT, draft], approved(AGREEMENT, draft)).version == "1.0.0"
 
 
 def test_our_own_agreements_allow_every_feed_but_not_what_they_leave_out() -> None:
     agreements = read_agreements()
     left_out = {
-        feed.id: {c.name for c in feed.columns} - permit(feed.id, date(2026, 6, 30), agreements).columns
+        feed.id: {c.name for c in feed.columns}
+        - permit(feed.id, date(2026, 6, 30), agreements, approved(*agreements)).columns
         for feed in feeds().values()
         if feed.partner in {"home_visiting", "medicaid", "snap", "early_intervention"}
     }
