@@ -21,14 +21,26 @@ FAMILIES = {
         "Files",
         "What is wrong with a whole file. Codes from F90 on stop the run: two counts that must agree do not.",
     ),
+    "G": (
+        "Charter and decisions",
+        "Who may decide, and how it went. Nothing counts as decided that the charter does not bear out.",
+    ),
     "H": ("Manifests and OpenPGP", "A delivery that is not whole, or not signed as agreed. Nothing of it is loaded."),
+    "I": ("Incidents", "What was affected and whom to tell. A person acts, within the deadlines that are named."),
+    "J": (
+        "Laws",
+        "Laws as data, and the strictest rule. Counsel or a steward mends the file; nothing goes on without it.",
+    ),
     "K": ("Linkage", "The model that decides which records are one person."),
     "L": ("Load", "The feed's `transform.sql`, or a hold that nobody has decided."),
     "M": ("Figures", "Building and publishing the mart. Nothing half-built is published."),
+    "N": ("Consent", "Forms, and what people granted or took back. Whatever is not known to be granted is withheld."),
     "P": ("Preflight and drafts", "Commands that a person runs beside the pipeline; no delivery is concerned."),
     "Q": ("Quarantine", "A replay or a look at rows that were set aside, or a hold that offers one answer only."),
     "R": ("Rows", "What is wrong with a row. Partners see these in their receipts."),
     "S": ("Services", "Postgres, the SFTP server, Airflow, and secrets."),
+    "T": ("Releases and traces", "Nothing leaves, or nothing is told. What is refused names the clause."),
+    "U": ("Retention and destruction", "What is due, what was destroyed, and what remains. A person approves."),
     "X": ("Unexpected", "Everything else. The text of the failure is withheld, since it can quote data."),
 }
 
