@@ -1,22 +1,21 @@
 -- target: integrated.person
 -- grain: one row per linked person
--- sources: record.person, record.person_address, identity.person_link; current rows only
+-- sources: usable_link, usable_person, usable_address, usable_enrollment, usable_referral, usable_service_event,
+--   usable_early_intervention, usable_family_member
 -- Birth date, sex, race and ethnicity do not change: what most partners say counts, of equals what was said last, then
 -- the first in alphabetic order. Language and county do change: what was said last counts, then the first partner.
 -- The codes for "not told" are no statement.
 INSERT INTO integrated.person (person_id, birth_month, sex, race_ethnicity, language, county_fips)
 WITH said AS (
     SELECT
-        link.person_id,
+        person.person_id,
         person.partner,
         person.as_of,
         person.birth_date,
         NULLIF(person.sex, 'NotSelected') AS sex,
         NULLIF(person.race_ethnicity, 'RaceAndEthnicityUnknown') AS race_ethnicity,
         person.language
-    FROM record.person
-    INNER JOIN identity.person_link AS link USING (partner, source_person_id)
-    WHERE person.known_to IS NULL
+    FROM usable_person AS person
 ),
 
 vote AS (
@@ -68,15 +67,13 @@ language AS (
 ),
 
 county AS (
-    SELECT DISTINCT ON (link.person_id)
-        link.person_id,
+    SELECT DISTINCT ON (address.person_id)
+        address.person_id,
         address.county_fips AS value
-    FROM record.person_address AS address
-    INNER JOIN identity.person_link AS link USING (partner, source_person_id)
-    WHERE address.known_to IS NULL
-        AND address.county_fips IS NOT NULL
+    FROM usable_address AS address
+    WHERE address.county_fips IS NOT NULL
     ORDER BY
-        link.person_id,
+        address.person_id,
         address.as_of DESC,
         address.partner,
         address.county_fips
@@ -89,7 +86,22 @@ SELECT
     race.value AS race_ethnicity,
     language.value AS language,
     county.value AS county_fips
-FROM (SELECT DISTINCT person_link.person_id FROM identity.person_link) AS person
+-- Whoever anything usable is said of; persons of whom nothing may be used have no row.
+FROM (
+    SELECT usable_person.person_id FROM usable_person
+    UNION
+    SELECT usable_address.person_id FROM usable_address
+    UNION
+    SELECT usable_family_member.person_id FROM usable_family_member
+    UNION
+    SELECT usable_enrollment.person_id FROM usable_enrollment
+    UNION
+    SELECT usable_early_intervention.person_id FROM usable_early_intervention
+    UNION
+    SELECT usable_referral.person_id FROM usable_referral
+    UNION
+    SELECT usable_service_event.person_id FROM usable_service_event
+) AS person
 LEFT JOIN settled AS birth
     ON birth.person_id = person.person_id
     AND birth.name = 'birth_date'

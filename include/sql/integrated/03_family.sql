@@ -1,6 +1,6 @@
 -- target: integrated.family, identity.family_child
 -- grain: one row per family and member
--- sources: record.family_member, record.program_enrollment, identity.person_link, integrated.person; current rows only
+-- sources: usable_family_member, usable_enrollment, integrated.person
 -- Partners' families that share a child are one family (connected components, found by passing the smallest number
 -- along shared children until nothing changes). Only a child joins them, and only by the family it was last said to
 -- be in by each partner: neither an adult in two households nor a child that moved chains families together.
@@ -10,24 +10,23 @@
 CREATE TEMP TABLE last_family ON COMMIT DROP AS
 WITH said AS (
     SELECT
+        member.person_id,
         member.partner,
-        member.source_person_id,
         member.source_family_id,
         member.as_of,
         NULL::date AS entry_date
-    FROM record.family_member AS member
-    WHERE member.known_to IS NULL
+    FROM usable_family_member AS member
     UNION ALL
     SELECT
+        enrollment.person_id,
         enrollment.partner,
-        enrollment.source_person_id,
         enrollment.source_family_id,
         MAX(enrollment.as_of) AS as_of,
         MAX(enrollment.entry_date) AS entry_date
-    FROM record.program_enrollment AS enrollment
-    WHERE enrollment.known_to IS NULL
-        AND enrollment.source_family_id IS NOT NULL
+    FROM usable_enrollment AS enrollment
+    WHERE enrollment.source_family_id IS NOT NULL
     GROUP BY
+        enrollment.person_id,
         enrollment.partner,
         enrollment.source_person_id,
         enrollment.source_family_id
@@ -35,16 +34,14 @@ WITH said AS (
 
 role AS (
     SELECT
-        link.person_id,
+        member.person_id,
         BOOL_OR(member.family_role = 'child') AS is_child
-    FROM record.family_member AS member
-    INNER JOIN identity.person_link AS link USING (partner, source_person_id)
-    WHERE member.known_to IS NULL
-    GROUP BY link.person_id
+    FROM usable_family_member AS member
+    GROUP BY member.person_id
 )
 
-SELECT DISTINCT ON (link.person_id, said.partner)
-    link.person_id,
+SELECT DISTINCT ON (said.person_id, said.partner)
+    said.person_id,
     said.partner,
     said.source_family_id,
     -- Age decides; the partner's word only where no birth date is known.
@@ -54,9 +51,8 @@ SELECT DISTINCT ON (link.person_id, said.partner)
         FALSE
     ) AS is_child
 FROM said
-INNER JOIN identity.person_link AS link USING (partner, source_person_id)
-INNER JOIN integrated.person AS person ON person.person_id = link.person_id
-LEFT JOIN role ON role.person_id = link.person_id
+INNER JOIN integrated.person AS person ON person.person_id = said.person_id
+LEFT JOIN role ON role.person_id = said.person_id
 CROSS JOIN (
     SELECT MAX(delivery.as_of) AS as_of
     FROM ledger.delivery
@@ -64,7 +60,7 @@ CROSS JOIN (
 ) AS today
 CROSS JOIN parameter
 ORDER BY
-    link.person_id,
+    said.person_id,
     said.partner,
     said.as_of DESC,
     said.entry_date DESC NULLS LAST,
@@ -226,3 +222,6 @@ INNER JOIN component_family ON component_family.label = component.label
 WHERE NOT last_family.is_child;
 
 ANALYZE integrated.family;
+
+-- The next population may be built in the same transaction.
+DROP TABLE last_family, component, bond, child_component, component_family;

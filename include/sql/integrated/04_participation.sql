@@ -1,44 +1,39 @@
 -- target: integrated.participation
 -- grain: one row per person, program and unbroken spell
--- sources: record.program_enrollment, record.program_exit, record.early_intervention, identity.person_link; current rows only
+-- sources: usable_enrollment, usable_exit, usable_early_intervention
 -- Gaps and islands: spans that overlap, or of which one begins on the day after the other ends, are one spell.
 -- An enrollment that has no exit of its own ends with the exit that its partner told apart; of several, with the last.
 -- A child takes part in early intervention from the first service, not from the referral.
 INSERT INTO integrated.participation (person_id, program, entry_date, exit_date)
 WITH told_apart AS (
     SELECT
-        program_exit.partner,
-        program_exit.source_enrollment_id,
-        MAX(program_exit.exit_date) AS exit_date
-    FROM record.program_exit
-    WHERE program_exit.known_to IS NULL
+        usable_exit.partner,
+        usable_exit.source_enrollment_id,
+        MAX(usable_exit.exit_date) AS exit_date
+    FROM usable_exit
     GROUP BY
-        program_exit.partner,
-        program_exit.source_enrollment_id
+        usable_exit.partner,
+        usable_exit.source_enrollment_id
 ),
 
 span AS (
     SELECT
-        link.person_id,
+        enrollment.person_id,
         enrollment.program,
         enrollment.entry_date,
         COALESCE(enrollment.exit_date, told_apart.exit_date, 'infinity'::date) AS exit_date
-    FROM record.program_enrollment AS enrollment
-    INNER JOIN identity.person_link AS link USING (partner, source_person_id)
+    FROM usable_enrollment AS enrollment
     LEFT JOIN told_apart
         ON told_apart.partner = enrollment.partner
         AND told_apart.source_enrollment_id = enrollment.source_enrollment_id
-    WHERE enrollment.known_to IS NULL
     UNION ALL
     SELECT
-        link.person_id,
+        service.person_id,
         'early_intervention' AS program,
         service.service_start_date AS entry_date,
         COALESCE(service.exit_date, 'infinity'::date) AS exit_date
-    FROM record.early_intervention AS service
-    INNER JOIN identity.person_link AS link USING (partner, source_person_id)
-    WHERE service.known_to IS NULL
-        AND service.service_start_date IS NOT NULL
+    FROM usable_early_intervention AS service
+    WHERE service.service_start_date IS NOT NULL
 ),
 
 ordered AS (

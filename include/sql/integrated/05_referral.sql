@@ -1,6 +1,6 @@
 -- target: integrated.referral
 -- grain: one row per person, receiving program and day
--- sources: record.referral, identity.person_link, record.early_intervention (whether there are any), integrated.person,
+-- sources: usable_referral, usable_early_intervention (whether there are any), integrated.person,
 --   integrated.participation
 -- Already served: a spell that began before the referral and had not ended by it. Else the first spell that begins on the
 -- day of the referral or later is the service that it became.
@@ -20,17 +20,15 @@ WITH observed AS (
     FROM integrated.participation
     UNION
     SELECT 'early_intervention' AS program
-    WHERE EXISTS (SELECT 1 FROM record.early_intervention)
+    WHERE EXISTS (SELECT 1 FROM usable_early_intervention)
 ),
 
 asked AS (
     SELECT DISTINCT
-        link.person_id,
+        referral.person_id,
         referral.referred_to_program,
         referral.referral_date
-    FROM record.referral
-    INNER JOIN identity.person_link AS link USING (partner, source_person_id)
-    WHERE referral.known_to IS NULL
+    FROM usable_referral AS referral
 ),
 
 followed AS (

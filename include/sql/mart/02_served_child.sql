@@ -1,6 +1,7 @@
 -- target: served_child (temporary)
+-- outputs: children_served, children_by_characteristic
 -- grain: one row per month and child served in it
--- sources: integrated.person, integrated.participation, month, parameter
+-- sources: person, participation (temporary, of these outputs' population), month, parameter
 -- A child counts when it is younger than the age limit on the last day of the month and took part on any day of it.
 -- With the month of birth alone, the age on a month's last day is exact in completed months: the birthday has been by then.
 CREATE TEMP TABLE served_child ON COMMIT DROP AS
@@ -13,10 +14,10 @@ SELECT
     COALESCE(person.language, 'unknown') AS language,
     COALESCE(person.county_fips, 'unknown') AS county
 FROM month
-INNER JOIN integrated.participation AS spell
+INNER JOIN participation AS spell
     ON spell.entry_date <= month.last_day
     AND (spell.exit_date >= month.month OR spell.exit_date IS NULL)
-INNER JOIN integrated.person ON person.person_id = spell.person_id
+INNER JOIN person ON person.person_id = spell.person_id
 CROSS JOIN LATERAL (
     SELECT
         12 * (EXTRACT(YEAR FROM month.month) - EXTRACT(YEAR FROM person.birth_month))
@@ -28,6 +29,9 @@ WHERE age.months >= 0
 GROUP BY
     month.month,
     person.person_id,
+    person.race_ethnicity,
+    person.language,
+    person.county_fips,
     age.months;
 
 ANALYZE served_child;

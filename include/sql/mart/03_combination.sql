@@ -1,6 +1,7 @@
 -- target: combination_count, combination_group (temporary)
 -- grain: one row per month, unit (children, families) and exact combination of programs; one row per combination and group
--- sources: served_child, integrated.family, integrated.participation
+-- outputs: children_served, children_by_characteristic
+-- sources: served_child; family, participation (temporary, of these outputs' population)
 CREATE TEMP TABLE combination_count ON COMMIT DROP AS
 WITH served_family AS (
     SELECT
@@ -9,7 +10,7 @@ WITH served_family AS (
         -- What the children of the family take part in, together.
         ARRAY_AGG(DISTINCT program.name ORDER BY program.name) AS combination
     FROM served_child
-    INNER JOIN integrated.family ON family.person_id = served_child.person_id
+    INNER JOIN family ON family.person_id = served_child.person_id
     CROSS JOIN LATERAL UNNEST(served_child.combination) AS program (name)
     GROUP BY
         served_child.month,
@@ -46,7 +47,7 @@ WITH combination AS (
 
 program AS (
     SELECT DISTINCT participation.program
-    FROM integrated.participation
+    FROM participation
 )
 
 SELECT

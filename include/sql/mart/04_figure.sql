@@ -1,6 +1,7 @@
 -- target: figure (temporary): every count of children and families, before small ones are withheld
 -- grain: one row per unit, month, group of combinations and, for characteristics, value
--- sources: combination_count, combination_group, served_child, month, integrated.participation
+-- outputs: children_served, children_by_characteristic
+-- sources: combination_count, combination_group, served_child, month; participation (temporary, of their population)
 -- `published` is false for counts that are in no table but follow from those that are.
 CREATE TEMP TABLE figure (
     figure_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -42,7 +43,7 @@ FROM (
         0 AS n
     FROM month
     CROSS JOIN (VALUES ('children'), ('families')) AS unit (name)
-    CROSS JOIN (SELECT DISTINCT participation.program FROM integrated.participation) AS program
+    CROSS JOIN (SELECT DISTINCT participation.program FROM participation) AS program
     UNION ALL
     SELECT
         unit.name AS unit,

@@ -1,6 +1,7 @@
 -- target: figure (temporary), counts of referrals
 -- grain: one row per receiving program, county and outcome that occurs, with totals of each
--- sources: integrated.referral
+-- outputs: referral_outcomes
+-- sources: referral (temporary, of this output's population)
 -- `characteristic` is the outcome (or all referrals), `value` the county.
 INSERT INTO figure (unit, grouping, programs, characteristic, value, n, published)
 SELECT
@@ -14,7 +15,7 @@ SELECT
     END AS value,
     COUNT(*) AS n,
     TRUE AS published
-FROM integrated.referral
+FROM referral
 GROUP BY
     CUBE (referral.referred_to_program, COALESCE(referral.county_fips, 'unknown'), referral.outcome)
 ORDER BY

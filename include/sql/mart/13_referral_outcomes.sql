@@ -1,6 +1,6 @@
 -- target: mart.referral_outcomes
 -- grain: one row per receiving program (or any) and county (or any) with a referral
--- sources: figure, integrated.referral, code_label, parameter
+-- sources: figure, code_label, parameter; referral (temporary, of this output's population)
 DELETE FROM mart.referral_outcomes;
 
 INSERT INTO mart.referral_outcomes (
@@ -64,7 +64,7 @@ waited AS (
             ELSE 'any county'
         END AS county,
         PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY referral.days_to_service) AS median_days
-    FROM integrated.referral
+    FROM referral
     WHERE referral.outcome = 'became_service'
     GROUP BY
         CUBE (referral.referred_to_program, COALESCE(referral.county_fips, 'unknown'))

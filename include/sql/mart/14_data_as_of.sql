@@ -1,6 +1,6 @@
--- target: mart.data_as_of, mart.publication
--- grain: one row per delivery that went in; one row
--- sources: ledger.delivery, ledger.load, ledger.account, figure, parameter
+-- target: mart.data_as_of, mart.output_feed, mart.publication
+-- grain: one row per delivery that went into any table; one row per table and feed; one row
+-- sources: ledger.delivery, ledger.load, ledger.account, counted_feed, figure, parameter
 DELETE FROM mart.data_as_of;
 
 INSERT INTO mart.data_as_of (partner, feed, period, as_of, state, loaded_at, source_rows)
@@ -16,7 +16,19 @@ SELECT
 FROM ledger.delivery
 INNER JOIN ledger.load USING (delivery_id)
 LEFT JOIN ledger.account USING (delivery_id)
-CROSS JOIN parameter;
+CROSS JOIN parameter
+WHERE delivery.feed IN (SELECT counted_feed.feed FROM counted_feed WHERE counted_feed.counted);
+
+DELETE FROM mart.output_feed;
+
+INSERT INTO mart.output_feed (output, use_case, feed, counted, clause)
+SELECT
+    counted_feed.output,
+    counted_feed.use_case,
+    counted_feed.feed,
+    counted_feed.counted,
+    counted_feed.clause
+FROM counted_feed;
 
 DELETE FROM mart.publication;
 

@@ -1,6 +1,7 @@
 """Build `integrated`: linked persons, their families, spells in programs, referrals with outcomes, services.
 
-Input: `record` and `identity`, as kb_linkage. All of it is made anew in one transaction, so it is safe to run twice and
+Input: `record` and `identity`, as kb_linkage, and the day's gates: records of feeds that may not be used and of persons
+whom every use is withheld from do not go in. All of it is made anew in one transaction, so it is safe to run twice and
 readers see the old rows until the new ones are complete. Never carries a name, an address or a partner's id over.
 """
 
@@ -8,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kinbridge.consent.gates import Gates, read_gates
 from kinbridge.integration.parameters import read_parameters, sql_files
+from kinbridge.integration.population import TABLES, choose, note_integrated, note_withheld, whole_population
 from kinbridge.integration.session import making, run_files
 from kinbridge.warehouse.connection import Dsn
 
-TABLES = ("person", "family", "participation", "referral", "service_event")
+__all__ = ["TABLES", "Build", "build_integrated"]
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,19 @@ class Build:
     rows: dict[str, int]
 
 
-def build_integrated(dsn: Dsn) -> Build:
-    """Make `integrated` anew from what is recorded and linked now. Raises KB-M03, KB-S20 to KB-S26."""
+def build_integrated(dsn: Dsn, gates: Gates | None = None) -> Build:
+    """Make `integrated` anew from what is recorded, linked and permitted now.
+
+    `gates` are those that the declarations and decisions of today give, unless others are given. Raises KB-M03, KB-S20
+    to KB-S26, and what `read_gates` raises.
+    """
     files = sql_files("integrated")
     with making(dsn, read_parameters()) as cursor:
+        gates = gates or read_gates(cursor.connection)
+        note_withheld(cursor, gates)
+        choose(cursor, whole_population(gates))
         run_files(cursor, files)
+        note_integrated(cursor)
         rows = {}
         for table in TABLES:
             cursor.execute(f"SELECT count(*) FROM integrated.{table}")

@@ -6,7 +6,7 @@ Must never leave anything behind when it fails: readers see all of the old rows 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def making(dsn: Dsn, parameters: Parameters) -> Iterator[Any]:
         yield cursor
 
 
-def run_files(cursor: Any, files: Iterable[Path]) -> None:
-    """Run each file as it stands."""
+def run_files(cursor: Any, files: Iterable[Path], reading: Callable[[str], str] = str) -> None:
+    """Run each file as it stands, or as `reading` has it."""
     for file in files:
-        cursor.execute(file.read_text(encoding="utf-8"))
+        cursor.execute(reading(file.read_text(encoding="utf-8")))

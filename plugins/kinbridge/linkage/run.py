@@ -15,6 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
+from kinbridge.consent.gates import Gates, read_gates
+from kinbridge.consent.linkable import note_linkable
+from kinbridge.consent.rules import write_rules
 from kinbridge.linkage.columns import INPUT_COLUMNS
 from kinbridge.linkage.habits import with_partner_habits
 from kinbridge.linkage.known_as import KNOWN_AS, LINK_FORMER, LINKS
@@ -28,7 +31,8 @@ SEED = 1
 
 # Who is who by now, as one row per partner's person: the newest known value of each column over the partner's feeds.
 # Grain: one row per partner and source_person_id, the one that it became where it has changed. Sources: record.person,
-# record.person_address, record.family_member, record.person_key_change.
+# record.person_address, record.family_member, record.person_key_change; linkable_feed and withheld_record, which
+# `consent.linkable` makes: what may not be linked is not here.
 _PERSONS = """
 WITH RECURSIVE {known_as},
 person AS (
@@ -38,7 +42,14 @@ person AS (
         {latest}
     FROM record.person
     LEFT JOIN known_as USING (partner, source_person_id)
-    WHERE known_to IS NULL
+    WHERE
+        known_to IS NULL
+        AND feed IN (SELECT feed FROM linkable_feed)
+        AND NOT EXISTS (
+            SELECT
+            FROM withheld_record AS withheld
+            WHERE withheld.partner = person.partner AND withheld.source_person_id = person.source_person_id
+        )
     GROUP BY 1, 2
 ),
 address AS (
@@ -50,7 +61,7 @@ address AS (
         postal_code
     FROM record.person_address
     LEFT JOIN known_as USING (partner, source_person_id)
-    WHERE known_to IS NULL
+    WHERE known_to IS NULL AND feed IN (SELECT feed FROM linkable_feed)
     ORDER BY 1, 2, (address_line IS NULL), as_of DESC, feed
 ),
 family AS (
@@ -60,7 +71,7 @@ family AS (
         source_family_id
     FROM record.family_member
     LEFT JOIN known_as USING (partner, source_person_id)
-    WHERE known_to IS NULL
+    WHERE known_to IS NULL AND feed IN (SELECT feed FROM linkable_feed)
     ORDER BY 1, 2, as_of DESC, feed, source_family_id
 )
 SELECT
@@ -113,13 +124,17 @@ class RunSummary:
     moved: int
 
 
-def link_people(linkage_dsn: Dsn, model: Model) -> RunSummary:
-    """Link all current persons and store people, edges and changes; returns counts.
+def link_people(linkage_dsn: Dsn, model: Model, gates: Gates | None = None) -> RunSummary:
+    """Link all current persons that may be linked and store people, edges and changes; returns counts.
 
-    Raises `KinbridgeError` KB-S20 to KB-S26 when the warehouse fails; nothing is changed then.
+    `gates` are those that the declarations and decisions of today give, unless others are given. Raises
+    `KinbridgeError` KB-S20 to KB-S26 when the warehouse fails, and what `read_gates` raises; nothing is changed then.
     """
     with transaction(linkage_dsn) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [LOCK])
+        gates = gates or read_gates(connection)
+        write_rules(cursor, gates)
+        note_linkable(cursor, gates)
         cursor.execute("INSERT INTO identity.run (model_version) VALUES (%s) RETURNING run_id", [model.title])
         run_id = int(cursor.fetchone()[0])
         linkage = link(current_persons(cursor), with_partner_habits(model), seed=SEED)
@@ -144,7 +159,8 @@ def link_people(linkage_dsn: Dsn, model: Model) -> RunSummary:
 
 
 def current_persons(cursor: Any) -> pa.Table:
-    """The persons that are current in `record`, with `columns.INPUT_COLUMNS`: one row per partner and source person."""
+    """The persons that are current in `record` and may be linked, with `columns.INPUT_COLUMNS`: one row per partner and
+    source person. `consent.linkable.note_linkable` comes before it, in the same transaction."""
     latest = ",\n        ".join(_LATEST.format(name=name) for name in _PERSON_COLUMNS)
     types = [(name, pa.date32() if name == "birth_date" else pa.string()) for name in INPUT_COLUMNS]
     return _copy_out(cursor, _PERSONS.format(latest=latest, known_as=KNOWN_AS), pa.schema(types))

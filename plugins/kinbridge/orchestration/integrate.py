@@ -1,4 +1,7 @@
-"""The integrate DAG: people are linked, `integrated` is built, `mart` is published, whenever a feed has loaded."""
+"""The integrate DAG: people are linked, `integrated` is built, `mart` is published.
+
+It runs whenever a feed has loaded, and when what may be used has changed since the last time.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +40,13 @@ def integrate_dag() -> DAG:
             return in_flight(warehouse(LINKAGE), QUIET_SECONDS) == 0
 
         @task
-        @guarded("looking for new loads")
+        @guarded("looking for new loads and changed gates")
         def begin() -> int:
-            integration = begin_integration(warehouse(LINKAGE))
+            from kinbridge.consent.changed import gates_now
+
+            integration = begin_integration(warehouse(LINKAGE), gates_now(warehouse(LINKAGE)))
             if integration is None:
-                raise AirflowSkipException("Everything that is loaded has been integrated.")
+                raise AirflowSkipException("Everything that is loaded has been integrated, under the gates of today.")
             return integration
 
         @task

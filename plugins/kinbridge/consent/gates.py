@@ -1,0 +1,151 @@
+"""The gates of one day: which feeds may be linked, which may serve which output, and what consent each of them needs.
+
+Pure values made of declarations and decisions; `read_gates` reads them. It fails closed: a feed that is not found
+permitted is barred, with the clause for which it is. Never holds a person or a count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinbridge.consent.form import Form, read_forms
+from kinbridge.consent.ladder import Asked, Rule, known, strictest
+
+if TYPE_CHECKING:
+    from kinbridge.agreement.uses import Uses
+    from kinbridge.rule.sources import Grounds
+
+
+@dataclass(frozen=True)
+class Served:
+    """One use case on one day: its outputs; the feeds that may serve it, and those that may not, each with the clause.
+
+    `refused` is why nothing may serve it, None where it is approved.
+    """
+
+    use_case: str
+    outputs: tuple[str, ...]
+    permitted: Mapping[str, str]
+    barred: Mapping[str, str] = field(default_factory=dict)
+    refused: str | None = None
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What may be linked, and what may be counted for which use case, on one day.
+
+    `linkable` are feeds; `unlinkable` the others that are declared, each with the clause. `programs` are the codes of
+    programs that there are.
+    """
+
+    day: date
+    linkable: frozenset[str]
+    served: Mapping[str, Served]
+    rules: tuple[Rule, ...] = ()
+    forms: tuple[Form, ...] = ()
+    programs: tuple[str, ...] = ()
+    unlinkable: Mapping[str, str] = field(default_factory=dict)
+
+    def of_output(self, output: str) -> Served | None:
+        """The use case that the table answers; None when none names it."""
+        return next((one for one in self.served.values() if output in one.outputs), None)
+
+    def plain(self) -> dict[str, Any]:
+        """What matters of it, for the fingerprint: no clauses, whose lines move when a comment is written."""
+        return {
+            "linkable": sorted(self.linkable),
+            "served": {name: [sorted(one.permitted), sorted(one.outputs)] for name, one in self.served.items()},
+            "rules": sorted([rule.use_case, rule.feed, rule.rule, rule.form] for rule in self.rules),
+            "forms": sorted([form.name, form.use_cases, form.programs, form.valid_months] for form in self.forms),
+        }
+
+
+def gates_of(
+    answer: Uses, feeds: Iterable[str], rules: Iterable[Rule], forms: Iterable[Form], programs: Iterable[str]
+) -> Gates:
+    """The gates that follow from one day's answer on uses. `feeds` are all that are declared."""
+    every = sorted(feeds)
+    served = {}
+    for name, use_case in sorted(answer.use_cases.items()):
+        permitted = {feed: str(clause) for feed, clause in answer.feeds_of(name).items()}
+        reasons = {feed: answer.why_not(feed, name) for feed in every if feed not in permitted}
+        refused = answer.why_not_served(name)
+        served[name] = Served(
+            name,
+            use_case.outputs,
+            permitted,
+            {feed: str(error.facts.get("clause", error.code)) for feed, error in reasons.items() if error},
+            str(refused.facts.get("clause", refused.code)) if refused else None,
+        )
+    linkable = answer.linkable()
+    unlinkable = {feed: answer.why_not_linked(feed) for feed in every if feed not in linkable}
+    return Gates(
+        answer.day,
+        linkable,
+        served,
+        tuple(sorted(rules)),
+        tuple(forms),
+        tuple(programs),
+        {feed: str(error.facts.get("clause", error.code)) for feed, error in unlinkable.items() if error},
+    )
+
+
+def read_gates(
+    connection: Any, day: date | None = None, folders: Sequence[Path] | None = None, grounds: Grounds | None = None
+) -> Gates:
+    """Today's gates: declarations of the include folders with the decisions in the register.
+
+    `grounds` are laws, agreements and decisions, where they were read already. Raises `KinbridgeError` KB-A06, KB-G01,
+    KB-J01, KB-M03 or KB-N01 when a declaration cannot be read whole: then nothing is linked or published.
+    """
+    from kinbridge.agreement.reader import read_use_cases
+    from kinbridge.agreement.uses import uses
+    from kinbridge.contract.odcs import contract_paths
+    from kinbridge.rule.grounds import read_grounds
+    from kinbridge.standards import code_set
+
+    day = day or datetime.now(UTC).date()
+    grounds = grounds or read_grounds(connection, folders=folders)
+    agreements = grounds.agreements.agreements
+    answer = uses(day, agreements, read_use_cases(folders), grounds.agreements.approvals)
+    feeds = {f"{path.parents[2].name}/{path.parent.name}" for path in contract_paths()}
+    feeds |= {feed for agreement in agreements for feed in agreement.feeds}
+    forms = read_forms(folders)
+    return gates_of(answer, feeds, consent_rules(answer, grounds), forms.values(), code_set("program").codes)
+
+
+def consent_rules(answer: Uses, grounds: Grounds) -> list[Rule]:
+    """For each approved use case and feed that serves it: the strictest rule of agreement, use case and laws."""
+    from kinbridge.law.demand import Kind
+    from kinbridge.rule.effective import for_feed
+
+    found = []
+    by_law: dict[str, list[Asked]] = {}
+    for name in answer.approved():
+        use_case = answer.use_cases[name]
+        for feed in answer.feeds_of(name):
+            agreement = answer.agreement_of(feed)
+            assert agreement is not None  # it serves the use case
+            if feed not in by_law:
+                outcome = for_feed(feed, answer.day, grounds)
+                by_law[feed] = [Asked(outcome.consent, str(source)) for source in outcome.won(Kind.CONSENT)]
+            own = Asked(agreement.consent.rule, str(agreement.clause("consent")), agreement.consent.form)
+            asked = [own, *by_law[feed]]
+            if use_case.consent.rule:
+                asked.append(Asked(use_case.consent.rule, str(use_case.clause("consent")), use_case.consent.form))
+            won = strictest(asked)
+            form = won.form or next((one.form for one in asked if one.form), "")
+            found.append(Rule(name, feed, known(won.rule), form, won.clause))
+    return found
+
+
+def fingerprint(gates: Gates, statements: str) -> str:
+    """SHA-256 of the gates and of the digest of what is said of consent."""
+    text = json.dumps([gates.plain(), statements], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
