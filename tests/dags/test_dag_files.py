@@ -39,7 +39,14 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def test_every_file_parses(bag: Any) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {f"receive__{feed.slug}" for feed in feeds().values()} | {"integrate", "calendar"}
+    assert set(bag.dags) == {f"receive__{feed.slug}" for feed in feeds().values()} | {
+        "integrate",
+        "calendar",
+        "decide",
+        "destroy",
+        "govern",
+        "release",
+    }
 
 
 def test_a_feed_is_collected_and_then_each_delivery_goes_its_way(bag: Any) -> None:

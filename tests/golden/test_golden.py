@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from psycopg2 import sql
 from psycopg2.extras import execute_values
+from tests.support.gates import open_gates
 
 from kinbridge.integration.build import build_integrated
 from kinbridge.integration.publish import publish_mart
@@ -119,8 +120,9 @@ def test_golden(case: Path, new_warehouse: Callable[[], Any]) -> None:
     warehouse = new_warehouse()
     with transaction(warehouse.owner) as connection, connection.cursor() as cursor:
         load(cursor, case / "given")
-    build_integrated(warehouse.linkage)
-    publish_mart(warehouse.linkage)
+    gates = open_gates({str(row["feed"]) for row in rows(case / "given" / "delivery.csv")})
+    build_integrated(warehouse.linkage, gates)
+    publish_mart(warehouse.linkage, gates)
     names = {person_id(str(row["person"])): str(row["person"]) for row in rows(case / "given" / "person.csv")}
     expectations = sorted((case / "expect").glob("*.csv"))
     assert expectations, "a case without expectations proves nothing"

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from tests.support.agency import PARTNER, agency_site, entry, rows
+from tests.support.approving import approve
 from tests.support.canaries import STEM
 from tests.support.cases import JUNE, MAY, SECRET, Casework, visits
 from tests.support.deliveries import HEADER, TODAY, Intake, visit
@@ -255,11 +256,13 @@ def sealed_by_agreement(include: Path) -> Iterator[None]:
     terms = f"{{channel: sftp, openpgp: {{signed_by: [{fingerprint(PARTNER_KEY)}], encrypted: true}}}}"
     assert "transmission: {channel: sftp}" in text
     path.write_text(text.replace("{channel: sftp}", terms), encoding="utf-8")
+    approve(include)
     write_public(include, PARTNER, [PARTNER_KEY.extract_certificate()])
     try:
         yield
     finally:
         path.write_text(text, encoding="utf-8")
+        approve(include)
 
 
 @ON_ONE_SERVER

@@ -85,7 +85,7 @@ FAILPOINTS: dict[str, tuple[str, ...]] = {
         "delivery.transfer._rename: rename there",
         "receive.receipt.send_receipt_of: commit",
     ),
-    "notice": ("notice.post._post: send a mail", "notice.post.post_delivery: commit"),
+    "notice": ("notice.post._send: send a mail", "notice.post.post_delivery: commit"),
     "replay": ("quarantine.replay.replay_delivery: commit",),
     "pause and resume": ("warehouse.connection.transaction: commit",),
 }

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.gates import open_gates
 
+from kinbridge.consent.linkable import note_linkable
 from kinbridge.contract.model import Consistency, Feed, Reference, Spells
 from kinbridge.contract.odcs import feed_of
 from kinbridge.contract.person_names import given_names
@@ -158,6 +160,7 @@ def change(warehouse: Any, former: str, became: str) -> None:
 def current(warehouse: Any) -> list[tuple[str, str]]:
     """What linkage reads: ids and first names."""
     with transaction(warehouse.linkage) as connection, connection.cursor() as cursor:
+        note_linkable(cursor, open_gates({"atlas/people_v1", "atlas/visits_v1"}))
         rows = current_persons(cursor).to_pylist()
     return sorted((row["source_person_id"], row["first_name"]) for row in rows)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.approving import approve
 from tests.support.declared import USE_CASE, site_of
 
 from kinbridge.check.declarations import check
@@ -64,6 +65,7 @@ def include(tmp_path: Path) -> Iterator[Path]:
     with site_of(tmp_path) as folder:
         (folder / "use_cases").mkdir()
         (folder / "use_cases" / "counts.yaml").write_text(USE_CASE, encoding="utf-8")
+        approve(folder)
         yield folder
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.approving import approve
 from tests.support.declared import USE_CASE, site_of
+from tests.support.gates import open_gates
 from tests.support.hmis_export import Row, csv_text, sound_row, sound_rows, write_zip
 from tests.support.intake import drop, inbox
 
@@ -56,10 +58,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with site_of(tmp_path_factory.mktemp("site")) as include:
         (include / "use_cases").mkdir()
         (include / "use_cases" / "counts.yaml").write_text(USE_CASE, encoding="utf-8")
+        approve(include)
         written = write_set(PARTNER, "FY2024", into=include, today=TODAY)
         assert {problem.code for problem in check()} == {"KB-P10"}
         later = write_set(PARTNER, "FY2026", into=include, file_pattern=CLEAN_PATTERN, today=TODAY)
         decide({problem.path for problem in (*written.decisions, *later.decisions)})
+        approve(include)
         feeds.cache_clear()
         yield include
 
@@ -439,7 +443,8 @@ def test_a_clean_export_goes_from_the_server_to_the_integrated_tables(
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kinbridge.settings.HOME", Path(__file__).parents[2])
-        build_integrated(warehouse.linkage)
+        fed = {feed for (feed,) in warehouse.query("SELECT feed FROM ledger.delivery")}
+        build_integrated(warehouse.linkage, open_gates(fed))
     spells = "SELECT program, entry_date, exit_date FROM integrated.participation"
     assert warehouse.query(spells) == [("homeless_services", date(2026, 1, 5), date(2026, 5, 20))] * 3
     assert warehouse.query("SELECT count(*) FROM integrated.service_event") == [(3,)]

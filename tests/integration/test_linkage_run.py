@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.gates import open_gates
 
 from kinbridge.errors import KinbridgeError
 from kinbridge.linkage import run as linkage_run
 from kinbridge.linkage.model import Model, read_model
 from kinbridge.linkage.run import link_people
 
+GATES = open_gates({f"{partner}/people_v1" for partner in ("medicaid", "snap", "home_visiting")} | {"snap/other_v1"})
 HISTORY = "delivery_id, line_no, contract_version, as_of, row_hash, known_from"
 FAMILIES = [
     "Abernathy",
@@ -99,12 +101,12 @@ def links(warehouse: Any) -> dict[tuple[str, str], str]:
 
 
 def test_first_run_makes_people_and_a_second_changes_nothing(warehouse: Any, record: Record, model: Model) -> None:
-    first = link_people(warehouse.linkage, model)
+    first = link_people(warehouse.linkage, model, GATES)
     assert (first.records, first.people, first.new_people) == (16, 8, 8)
     before = links(warehouse)
     assert all(before["medicaid", f"medicaid-{n}"] == before["snap", f"snap-{n}"] for n in range(8))
     assert first.edges == 8
-    second = link_people(warehouse.linkage, model)
+    second = link_people(warehouse.linkage, model, GATES)
     assert links(warehouse) == before
     assert (second.new_people, second.merged, second.split, second.moved) == (0, 0, 0, 0)
     [(runs, finished)] = warehouse.query("SELECT count(*), count(finished_at) FROM identity.run")
@@ -116,7 +118,7 @@ def test_values_of_several_feeds_of_a_partner_are_one_person(warehouse: Any, rec
     record.person("snap", "two feeds", "Marguerite", "Oldname", "2019-03-04", as_of="2026-06-30", sex="Female")
     record.person("snap", "two feeds", "Marguerite", "Zimmermann", None, feed="snap/other_v1")
     record.person("medicaid", "one feed", "Marguerite", "Zimmermann", "2019-03-04", sex="Female")
-    summary = link_people(warehouse.linkage, model)
+    summary = link_people(warehouse.linkage, model, GATES)
     assert (summary.records, summary.new_people) == (18, 1)
     found = links(warehouse)
     assert found["snap", "two feeds"] == found["medicaid", "one feed"]
@@ -124,13 +126,13 @@ def test_values_of_several_feeds_of_a_partner_are_one_person(warehouse: Any, rec
 
 def test_merge_is_listed_and_the_old_id_resolves(warehouse: Any, record: Record, model: Model) -> None:
     record.person("home_visiting", "late", "Unbekannt", "Nachtigall", "2020-10-20")
-    assert link_people(warehouse.linkage, model).new_people == 1
+    assert link_people(warehouse.linkage, model, GATES).new_people == 1
     old = links(warehouse)["home_visiting", "late"]
     # The partner corrects its record: it is the child of the first family.
     record.close("home_visiting", "late")
     record.person("home_visiting", "late", "Rosalind", FAMILIES[0], "2015-01-10", sex="Female")
     record.address("home_visiting", "late", "100 Juniper Way")
-    summary = link_people(warehouse.linkage, model)
+    summary = link_people(warehouse.linkage, model, GATES)
     assert (summary.merged, summary.split, summary.moved) == (1, 0, 0)
     now = links(warehouse)["home_visiting", "late"]
     assert now == links(warehouse)["medicaid", "medicaid-0"] != old
@@ -146,7 +148,7 @@ def test_merge_is_listed_and_the_old_id_resolves(warehouse: Any, record: Record,
 def test_person_who_is_no_longer_current_keeps_the_id(warehouse: Any, record: Record, model: Model) -> None:
     before = links(warehouse)["snap", "two feeds"]
     record.close("snap", "two feeds")
-    link_people(warehouse.linkage, model)
+    link_people(warehouse.linkage, model, GATES)
     assert links(warehouse)["snap", "two feeds"] == before
 
 
@@ -160,8 +162,8 @@ def test_failed_run_leaves_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(linkage_run, "_STORE", statements)
         with pytest.raises(KinbridgeError) as failure:
-            link_people(warehouse.linkage, model)
+            link_people(warehouse.linkage, model, GATES)
     assert "Gwendolyn" not in str(failure.value)
     assert links(warehouse) == before
     assert warehouse.query("SELECT count(*) FROM identity.run") == runs
-    assert link_people(warehouse.linkage, model).new_people == 1
+    assert link_people(warehouse.linkage, model, GATES).new_people == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.gates import open_gates
 
 from kinbridge.errors import KinbridgeError
 from kinbridge.integration import build
@@ -83,27 +84,27 @@ def contents(warehouse: Any) -> list[list[Any]]:
 
 
 def test_the_same_again_and_two_at_once(small: Any) -> None:
-    first = build_integrated(small.linkage)
+    first = build_integrated(small.linkage, open_gates())
     assert first.rows == {"person": 4, "family": 4, "participation": 4, "referral": 0, "service_event": 0}
     before = contents(small)
     with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(build_integrated, small.linkage) for _ in range(2)]
+        both = [pool.submit(build_integrated, small.linkage, open_gates()) for _ in range(2)]
         assert [each.result() for each in both] == [first, first]
     assert contents(small) == before
 
 
 def test_family_ids_last(small: Any) -> None:
-    build_integrated(small.linkage)
+    build_integrated(small.linkage, open_gates())
     before = families(small)
     assert before["ann"] == before["bea"] == before["cid"] != before["dan"]
 
     add(small, "eve", "B")
-    build_integrated(small.linkage)
+    build_integrated(small.linkage, open_gates())
     assert families(small) == {**before, "eve": before["dan"]}
 
     # cid leaves for a case of its own: the two who stay keep the id, cid gets a new one.
     move(small, "cid", "C")
-    build_integrated(small.linkage)
+    build_integrated(small.linkage, open_gates())
     apart = families(small)
     assert apart["ann"] == apart["bea"] == before["ann"]
     assert apart["cid"] not in before.values()
@@ -111,13 +112,13 @@ def test_family_ids_last(small: Any) -> None:
     # A becomes one with B and C: three ids compete, and of A's two and B's two children the first case's win.
     for name in ("cid", "dan", "eve"):
         move(small, name, "A")
-    build_integrated(small.linkage)
+    build_integrated(small.linkage, open_gates())
     assert len(set(families(small).values())) == 1
     assert families(small)["dan"] in {apart["ann"], apart["dan"]}
 
 
 def test_nothing_that_identifies_is_carried_over(small: Any) -> None:
-    build_integrated(small.linkage)
+    build_integrated(small.linkage, open_gates())
     direct = {
         element.column for table in common_schema().values() for element in table if element.identifying == "direct"
     }
@@ -128,7 +129,7 @@ def test_nothing_that_identifies_is_carried_over(small: Any) -> None:
 
 
 def test_a_build_that_fails_leaves_the_old_rows(small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    build_integrated(small.linkage)
+    build_integrated(small.linkage, open_gates())
     before = contents(small)
     add(small, "eve", "A")
     broken = tmp_path / "99_broken.sql"
@@ -136,9 +137,9 @@ def test_a_build_that_fails_leaves_the_old_rows(small: Any, tmp_path: Path, monk
     files = sql_files("integrated")
     monkeypatch.setattr(build, "sql_files", lambda _: [*files, broken])
     with pytest.raises(KinbridgeError, match="KB-S26"):
-        build_integrated(small.linkage)
+        build_integrated(small.linkage, open_gates())
     assert contents(small) == before
 
 
 def test_an_empty_warehouse_builds(new_warehouse: Callable[[], Any]) -> None:
-    assert set(build_integrated(new_warehouse().linkage).rows.values()) == {0}
+    assert set(build_integrated(new_warehouse().linkage, open_gates()).rows.values()) == {0}

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg2
 import pytest
 from psycopg2.extras import execute_values
+from tests.support.gates import FEEDS, open_gates
 
 from kinbridge.errors import KinbridgeError
 from kinbridge.integration import publish
@@ -94,6 +95,7 @@ def loaded(new_warehouse: Callable[[], Any], state: State) -> Any:
             )
             cursor.execute("INSERT INTO ledger.load (delivery_id, targets) VALUES (%s, '{}')", (number,))
             cursor.execute("INSERT INTO ledger.account (delivery_id, source_rows, loaded) VALUES (%s, 7, 7)", (number,))
+        cursor.execute("INSERT INTO identity.integrated_feed SELECT unnest(%s)", (list(FEEDS),))
         execute_values(
             cursor,
             "INSERT INTO integrated.person (person_id, birth_month, race_ethnicity, language, county_fips) VALUES %s",
@@ -127,7 +129,7 @@ def outcome(state: State, number: int, program: str) -> tuple[str | None, int | 
 
 @pytest.fixture(scope="module")
 def published(loaded: Any) -> Publication:
-    return publish_mart(loaded.linkage)
+    return publish_mart(loaded.linkage, open_gates())
 
 
 def read(warehouse: Any, statement: str) -> list[tuple[Any, ...]]:
@@ -245,7 +247,7 @@ def contents(warehouse: Any) -> list[Any]:
 
 def test_publishing_again_withholds_the_same(loaded: Any, published: Publication) -> None:
     before = contents(loaded)
-    assert publish_mart(loaded.linkage) == published
+    assert publish_mart(loaded.linkage, open_gates()) == published
     assert contents(loaded) == before
 
 
@@ -259,7 +261,7 @@ def test_nothing_is_published_when_safety_is_undecided(
 
     monkeypatch.setattr(publish, "suppress", undecided)
     with pytest.raises(KinbridgeError, match="KB-M02"):
-        publish_mart(loaded.linkage)
+        publish_mart(loaded.linkage, open_gates())
     assert contents(loaded) == before
 
 
@@ -267,7 +269,7 @@ def test_without_the_engine_the_tables_refuse_small_counts(loaded: Any, monkeypa
     """The second safeguard, tested by removing the first."""
     monkeypatch.setattr(publish, "_withhold", lambda *_: None)
     with pytest.raises(KinbridgeError, match="KB-S22"):
-        publish_mart(loaded.linkage)
+        publish_mart(loaded.linkage, open_gates())
 
 
 @pytest.mark.parametrize("table", ["integrated.person", "integrated.family", "identity.family_child"])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.approving import approve
 
 from kinbridge.bundled import sftp as bundled_sftp
 from kinbridge.check.declarations import check
@@ -47,13 +48,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A site: the project's declarations and the fixtures beside them, with suites and state of its own."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "gx").mkdir()
+    include = Path(shutil.copytree(FIXTURES, folder / "include"))
     shutil.copy(home() / "great_expectations" / "great_expectations.yml", folder / "gx")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KINBRIDGE_INCLUDE", str(FIXTURES))
+        patch.setenv("KINBRIDGE_INCLUDE", str(include))
         patch.setenv("KINBRIDGE_GX", str(folder / "gx"))
         patch.setenv("KINBRIDGE_STATE", str(folder / "state"))
         for known in (feeds, project):
             known.cache_clear()
+        approve(include)
         compile_suites()
         yield folder
     for known in (feeds, project):

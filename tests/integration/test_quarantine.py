@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.support import workers
+from tests.support.approving import approve
 from tests.support.deliveries import JUNE, TODAY, VISITS, Intake, fates, visit
 from tests.support.replays import (
     EVERY_VISIT,
@@ -334,6 +335,7 @@ def command(intake: Intake, visits_folder: Path, monkeypatch: pytest.MonkeyPatch
     agreement = visits_folder.parents[3] / "agreements" / "atlas.yaml"
     text = agreement.read_text(encoding="utf-8")
     agreement.write_text(text.replace("expires: 2026", "expires: 2126"), encoding="utf-8")
+    approve(agreement.parents[1])
     monkeypatch.setenv("KINBRIDGE_PIPELINE_URL", intake.warehouse.pipeline.to_url())
     monkeypatch.setenv("KINBRIDGE_STEWARD_URL", intake.warehouse.steward.to_url())
 
@@ -342,6 +344,7 @@ def command(intake: Intake, visits_folder: Path, monkeypatch: pytest.MonkeyPatch
 
     yield run
     agreement.write_text(text, encoding="utf-8")
+    approve(agreement.parents[1])
 
 
 def test_the_commands_show_rules_and_lines_and_no_value(

@@ -251,6 +251,7 @@ def test_the_other_half_of_a_swap_may_be_replayed(changes: Intake, declared: Pat
 
 
 def test_a_key_that_is_given_and_changed_in_one_delivery(changes: Intake) -> None:
+    """Policy: a key may be given out and changed in one delivery: both rows are taken, and neither is a mistake."""
     assert fates(changes.load("A,,Ana,1,I", "B,A,Ana,1,K", as_of=MAY)) == (2, 2, 0, 0, 0)
     assert found(changes) == set()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.approving import approve
 from tests.support.declared import column
 from tests.support.deliveries import TODAY, Intake, fates, visit
 from tests.support.replays import CONTRACT, mended
@@ -216,10 +217,11 @@ def test_what_an_agreement_took_back_meanwhile_is_not_read_again(intake: Intake,
     agreement = visits_folder.parents[3] / "agreements" / "atlas.yaml"
     text = agreement.read_text(encoding="utf-8")
     agreement.write_text(text.replace(" zip,", ""), encoding="utf-8")
+    approve(agreement.parents[1])
     try:
-        with pytest.raises(KinbridgeError, match="KB-S26"):
-            load_delivery(intake.warehouse.pipeline, delivery, TODAY)
+        load_delivery(intake.warehouse.pipeline, delivery, TODAY)
     finally:
         agreement.write_text(text, encoding="utf-8")
+        approve(agreement.parents[1])
     assert intake.holding("00501") == []
-    assert intake.current() == []
+    assert set(intake.current("postal_code", "person_address")) == {(None,)}

@@ -13,12 +13,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from tests.support.approving import approve
 from tests.support.declared import contract, site_of, write_agreement, write_feed
 from tests.support.deliveries import ALLOWED, COLUMNS, HEADER, MODES, TABLE, TODAY, TRANSFORM, VISITS, Intake
 
 from kinbridge.agreement.gate import permit
 from kinbridge.agreement.reader import read_agreements
 from kinbridge.contract.odcs import feed_of
+from kinbridge.decision.approvals import read_approvals
 from kinbridge.delivery.collect import collect
 from kinbridge.delivery.endpoint import SftpEndpoint
 from kinbridge.delivery.plan import Collected
@@ -50,6 +52,7 @@ def agency_site(folder: Path, delivery: str = "", transmission: str = "{channel:
         agreement = path.read_text(encoding="utf-8")
         assert "transmission: {channel: sftp}" in agreement
         path.write_text(agreement.replace("{channel: sftp}", transmission), encoding="utf-8")
+        approve(include)
         yield include
 
 
@@ -95,7 +98,7 @@ class Agency:
     def collect(self) -> Collected:
         """One run of collect."""
         feed = feed_of(VISITS)
-        plan = plan_of(feed, permit(VISITS, TODAY, read_agreements()))
+        plan = plan_of(feed, permit(VISITS, TODAY, read_agreements(), read_approvals(None)))
         endpoint = SftpEndpoint(
             partner=PARTNER,
             host=self.server.host,

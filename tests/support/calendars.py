@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.support.approving import approve
 from tests.support.declared import column, contract, site_of, write_agreement, write_feed
 
 from kinbridge.calendar.read import PartnerCalendar, read_calendars
@@ -46,6 +47,7 @@ def calendar_site(folder: Path, effective: date, expires: date) -> Iterator[Path
         text = agreement.read_text(encoding="utf-8").replace("effective: 2025-01-01", f"effective: {effective}")
         text = text.replace("expires: 2026-12-31", f"expires: {expires}").replace("signed: 2024", "signed: 2020")
         agreement.write_text(text, encoding="utf-8")
+        approve(include)
         yield include
 
 

@@ -24,6 +24,7 @@ from tests.support.state import state_of, unbalanced
 from kinbridge.agreement.gate import permit
 from kinbridge.agreement.reader import read_agreements
 from kinbridge.contract.odcs import feed_of
+from kinbridge.decision.approvals import read_approvals
 from kinbridge.delivery import collect as collect_module
 from kinbridge.delivery import transfer
 from kinbridge.delivery.collect import collect
@@ -98,7 +99,7 @@ class Casework(Agency):
 
     def collect(self, endpoint: SftpEndpoint | None = None, **options: Any) -> Collected:
         """One run of collect; what it tells of single files is kept."""
-        plan = plan_of(feed_of(VISITS), permit(VISITS, TODAY, read_agreements()))
+        plan = plan_of(feed_of(VISITS), permit(VISITS, TODAY, read_agreements(), read_approvals(None)))
         found = collect(
             endpoint or self.endpoint(),
             plan,

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.support.approving import approve
 
 from kinbridge import settings
 from kinbridge.contract.odcs import feeds
@@ -112,13 +113,14 @@ def write_feed(
 
 
 def write_agreement(include: Path, partner: str, elements: dict[str, list[str]]) -> Path:
-    """Write an agreement of 2025 and 2026 over the elements of each feed, and the use case it names."""
+    """Write an agreement of 2025 and 2026 over the elements of each feed, the use case it names, and approve both."""
     listed = "".join(f"\n  {feed}: {{elements: [{', '.join(names)}]}}" for feed, names in elements.items())
     for folder in ("agreements", "use_cases"):
         (include / folder).mkdir(parents=True, exist_ok=True)
     path = include / "agreements" / f"{partner}.yaml"
     path.write_text(AGREEMENT.replace("{partner}", partner).replace("{feeds}", listed), encoding="utf-8")
     (include / "use_cases" / "counts.yaml").write_text(USE_CASE, encoding="utf-8")
+    approve(include)
     return path
 
 
@@ -126,11 +128,11 @@ def write_agreement(include: Path, partner: str, elements: dict[str, list[str]])
 def site_of(folder: Path) -> Iterator[Path]:
     """A project whose only partners are those written below the yielded include folder.
 
-    Its standards, catalogue and linkage are the real ones; suites, results and state are its own.
+    Its standards, catalogue, linkage and laws are the real ones; suites, results and state are its own.
     """
     include = folder / "include"
     include.mkdir(parents=True)
-    for name in ("standards", "catalogue.yaml", "linkage", "office.yaml"):
+    for name in ("standards", "catalogue.yaml", "linkage", "office.yaml", "laws", "retention.yaml", "incidents"):
         (include / name).symlink_to(home() / "include" / name)
     (folder / "great_expectations").mkdir()
     shutil.copy(home() / "great_expectations" / "great_expectations.yml", folder / "great_expectations")

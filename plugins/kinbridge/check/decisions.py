@@ -16,14 +16,16 @@ MARK = "DECIDE:"
 _FOUND = re.compile(rf"{MARK}\s*(?P<text>.*?)[\s\",]*$")
 # What people write besides, such as a README, may speak of marks.
 SUFFIXES = frozenset({".yaml", ".sql", ".csv"})
-PLACES = ("partners", "agreements", "use_cases")
+PLACES = ("partners", "agreements", "use_cases", "governance")
+# Texts from which new agreements begin: their marks are for whoever fills them in.
+TEMPLATES = "templates"
 
 
 def decision_problems(include: Path) -> Iterator[Problem]:
     """The marks in the declarations of one include folder, by path and line."""
     for place in PLACES:
         for path in sorted((include / place).rglob("*")):
-            if path.is_file():
+            if path.is_file() and path.parent.name != TEMPLATES:
                 yield from open_decisions(path)
 
 

@@ -12,12 +12,18 @@ from kinbridge.check.crosswalks import crosswalk_problems
 from kinbridge.check.decisions import decision_problems
 from kinbridge.check.suites import suite_problems
 from kinbridge.check.transforms import transform_problems
+from kinbridge.consent.check import consent_problems
 from kinbridge.contract.model import Feed
 from kinbridge.contract.odcs import ContractError, contract_paths, declared_twice, read_feed
+from kinbridge.decision.check import governance_problems
 from kinbridge.declaration.document import DocumentError, Problem, read_document
 from kinbridge.linkage.habits import habit_problems
 from kinbridge.linkage.model import check_model
+from kinbridge.partner.intermediary import intermediary_problems
 from kinbridge.partner.reminders import reminder_problems
+from kinbridge.release.check import release_problems
+from kinbridge.retention.check import check_retention
+from kinbridge.rule.check import check_laws
 from kinbridge.settings import include_folders
 
 
@@ -42,6 +48,8 @@ def check() -> list[Problem]:
         feeds[feed.id] = feed
         columns[feed.id] = {c.name for c in feed.columns}
     problems.extend(check_agreements(columns))
+    problems.extend(governance_problems())
+    problems.extend(consent_problems())
     for partner_folder in sorted({feed.folder.parents[1] for feed in feeds.values()}):
         problems.extend(_profile(partner_folder))
     undecided = [problem for folder in include_folders() for problem in decision_problems(folder)]
@@ -55,6 +63,9 @@ def check() -> list[Problem]:
         if not any(problem.path.is_relative_to(feed.folder) for problem in undecided):
             problems.extend(suite_problems(feed, allowed.get(feed.id, frozenset())))
     problems.extend(check_model())
+    problems.extend(check_laws(columns))
+    problems.extend(check_retention())
+    problems.extend(release_problems(feeds))
     return sorted(problems, key=lambda p: (str(p.path), p.line, p.code, p.text))
 
 
@@ -90,6 +101,7 @@ def _profile(folder: Path) -> Iterator[Problem]:
             yield document.problem("KB-C31", "a contact has role, name and email", "contacts", index)
     yield from habit_problems(document)
     yield from reminder_problems(document)
+    yield from intermediary_problems(document)
 
 
 def _references(feed: Feed, columns: dict[str, set[str]], allowed: dict[str, frozenset[str]]) -> Iterator[Problem]:

@@ -10,7 +10,9 @@ from kinbridge.declaration.document import Problem
 from kinbridge.load.crosswalk import crosswalks
 from kinbridge.load.lineage import Lineage, NotOneSelect, lineage
 from kinbridge.load.transform import Statement, read_transform
-from kinbridge.standards import common_schema
+from kinbridge.standards import Element, common_schema
+
+Schema = dict[str, list[Element]]
 
 
 def transform_problems(feed: Feed, allowed: frozenset[str]) -> Iterator[Problem]:
@@ -21,7 +23,8 @@ def transform_problems(feed: Feed, allowed: frozenset[str]) -> Iterator[Problem]
         tables = {c.name: set(c.columns) for c in crosswalks(feed)}
     except (ValueError, csv.Error):
         return  # said by the shapes of the crosswalks
-    closing = {s.target for s in statements if set(feed.extent.scope) <= _columns(s.target)}
+    schema = common_schema()
+    closing = {s.target for s in statements if set(feed.extent.scope) <= _columns(schema, s.target)}
     if feed.extent.closes and statements and not closing:
         yield Problem("KB-C35", feed.path, 1, "no table that the transform fills has the columns of intake.scope")
     for statement in statements:
@@ -30,7 +33,7 @@ def transform_problems(feed: Feed, allowed: frozenset[str]) -> Iterator[Problem]
         except NotOneSelect as error:
             yield Problem("KB-C34", statement.path, error.line, error.text)
             continue
-        yield from _outputs(statement, found)
+        yield from _outputs(schema, statement, found)
         for column in feed.extent.scope:
             if statement.target in closing and column not in found.outputs:
                 text = f"the SELECT for {statement.target} lacks {column}, which intake.scope names"
@@ -38,12 +41,12 @@ def transform_problems(feed: Feed, allowed: frozenset[str]) -> Iterator[Problem]
         yield from _inputs(feed, allowed, tables, statement, found)
 
 
-def _columns(target: str) -> set[str]:
-    return {element.column for element in common_schema().get(target, ())}
+def _columns(schema: Schema, target: str) -> set[str]:
+    return {element.column for element in schema.get(target, ())}
 
 
-def _outputs(statement: Statement, found: Lineage) -> Iterator[Problem]:
-    elements = common_schema().get(statement.target)
+def _outputs(schema: Schema, statement: Statement, found: Lineage) -> Iterator[Problem]:
+    elements = schema.get(statement.target)
     if elements is None:
         text = f"the common schema has no table {statement.target}"
         yield Problem("KB-C35", statement.path, statement.line, text)

@@ -8,13 +8,24 @@ from typing import Annotated
 
 import typer
 
+from kinbridge.cli.agreement import agreement_app
+from kinbridge.cli.backup import backup_app
 from kinbridge.cli.calendar import calendar_command
+from kinbridge.cli.consent import consent_app
+from kinbridge.cli.decision import decision_app
 from kinbridge.cli.deploy import deploy_app
+from kinbridge.cli.destruction import destruction_app
 from kinbridge.cli.draft import draft
 from kinbridge.cli.hmis import hmis
+from kinbridge.cli.incident import incident_app
 from kinbridge.cli.partner import partner_app
 from kinbridge.cli.preflight import preflight
 from kinbridge.cli.quarantine import quarantine_app
+from kinbridge.cli.release import release_app
+from kinbridge.cli.retention import retention_app
+from kinbridge.cli.rules import rules_app
+from kinbridge.cli.trace import trace_app
+from kinbridge.cli.usecase import usecase_app
 from kinbridge.errors import KinbridgeError
 
 app = typer.Typer(
@@ -36,7 +47,18 @@ for name, group in (
     ("warehouse", warehouse_app),
     ("deploy", deploy_app),
     ("partner", partner_app),
+    ("agreement", agreement_app),
+    ("usecase", usecase_app),
     ("quarantine", quarantine_app),
+    ("retention", retention_app),
+    ("destruction", destruction_app),
+    ("backup", backup_app),
+    ("incident", incident_app),
+    ("decision", decision_app),
+    ("rules", rules_app),
+    ("consent", consent_app),
+    ("release", release_app),
+    ("trace", trace_app),
 ):
     app.add_typer(group, name=name)
 app.command()(preflight)
@@ -188,6 +210,17 @@ def bench_series(
     from kinbridge.bench.series import SIZES, run_series
 
     run_series(into, sizes=rows or SIZES, beside=ways_of(beside), say=_say)
+
+
+@bench_app.command("check")
+def bench_check(
+    agreements: Annotated[int, typer.Option(min=1, help="How many agreements.")] = 1000,
+    feeds: Annotated[int, typer.Option(min=1, help="How many feeds, five a partner.")] = 200,
+) -> None:
+    """Measure `kinbridge check` over many generated declarations."""
+    from kinbridge.bench.check import run_check
+
+    typer.echo(run_check(agreements, feeds).to_text())
 
 
 def _say(text: str) -> None:

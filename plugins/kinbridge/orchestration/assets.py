@@ -19,3 +19,5 @@ def inbox_of(feed: Feed) -> Asset:
 
 
 MART = Asset(name="mart", uri="kinbridge://mart")
+# Announced by whoever registers a proposal, so that members are asked at once and not only the next morning.
+PROPOSAL = Asset(name="proposal", uri="kinbridge://proposal")

@@ -8,6 +8,7 @@ from airflow.sdk import Connection
 
 from kinbridge.delivery.endpoint import SftpEndpoint
 from kinbridge.errors import KinbridgeError
+from kinbridge.partner.intermediary import intermediary_of
 from kinbridge.warehouse.connection import Dsn
 
 PIPELINE = "kinbridge_pipeline"
@@ -28,12 +29,13 @@ def warehouse(connection_id: str) -> Dsn:
 
 
 def sftp(partner: str) -> SftpEndpoint:
-    """The partner's SFTP server, from the connection `sftp_<partner>`.
+    """The partner's SFTP server, from the connection `sftp_<partner>`; that of its intermediary where it has one.
 
     `extra` holds `host_key` (the server's public key, pinned: one line as in known_hosts, without the host), and
     `key_file` or `private_key`. Raises `KinbridgeError` KB-D51 when no host key is pinned.
     """
-    found = Connection.get(f"sftp_{partner}")
+    sender = intermediary_of(partner)
+    found = Connection.get(f"sftp_{sender.code if sender else partner}")
     extra = found.extra_dejson
     if not extra.get("host_key"):
         raise KinbridgeError("KB-D51", partner=partner)
@@ -45,4 +47,5 @@ def sftp(partner: str) -> SftpEndpoint:
         host_key=extra["host_key"],
         key_file=Path(extra["key_file"]) if extra.get("key_file") else None,
         private_key=extra.get("private_key"),
+        folder=sender.folder if sender else "",
     )

@@ -21,12 +21,13 @@ R = TypeVar("R")
 
 log = logging.getLogger("kinbridge")
 
-# Failures that trying again cannot mend: agreements, declarations, disagreeing counts, an undecided hold.
-FINAL = ("KB-A", "KB-C", "KB-F", "KB-L")
+# Failures that trying again cannot mend: agreements, declarations, decisions, disagreeing counts, an undecided hold.
+FINAL = ("KB-A", "KB-C", "KB-F", "KB-G", "KB-L", "KB-T")
 # So are another host key, a refused log-in (a few more of those close an account) and an endpoint without its keys.
 FINAL_CODES = frozenset({"KB-D02", "KB-D03", "KB-D11", "KB-D51", "KB-E01", "KB-E02"})
 # A rule is not evaluated either when Postgres goes away in the middle.
-PASSING_CODES = frozenset({"KB-F91"})
+# Links are newer than `integrated` until the integration that is under way has ended.
+PASSING_CODES = frozenset({"KB-F91", "KB-T25"})
 
 
 def guarded(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

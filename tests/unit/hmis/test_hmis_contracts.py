@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from tests.support.approving import approve
 from tests.support.declared import USE_CASE, site_of
 from typer.testing import CliRunner
 
@@ -246,6 +247,7 @@ def test_the_command_writes_what_is_asked_for_and_lists_the_decisions(tmp_path: 
         assert sorted(feeds()) == ["south/client_v2026", "south/exit_v2026"]
         # Enrollments are not among them, so nothing can refer to them.
         assert [r.feed for r in feeds()["south/exit_v2026"].references] == ["south/client_v2026"]
+        approve(folder)
         assert {problem.code for problem in check()} <= {"KB-P10", "KB-C23"}
         again = CliRunner().invoke(app, ["hmis", "south", "FY2026", "--into", str(folder)])
         assert again.exit_code == 2

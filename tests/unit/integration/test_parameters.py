@@ -14,7 +14,7 @@ GOOD = "age_limit_months: 72\nfamily_child_years: 18\nminimum_cell: 11\n"
 
 def test_the_projects_own_are_in_order() -> None:
     assert read_parameters().minimum_cell >= 11
-    assert [file.name[:2] for file in sql_files("integrated")] == ["01", "02", "03", "04", "05", "06"]
+    assert [file.name[:2] for file in sql_files("integrated")] == ["00", "01", "02", "03", "04", "05", "06"]
 
 
 @pytest.mark.parametrize(
