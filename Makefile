@@ -10,7 +10,7 @@ STAMP := .venv/.installed
 # Bytecode is worth keeping: without it every task compiles its libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo stop clean test test-unit test-spec test-integration test-airflow check format bench lock
+.PHONY: help install demo stop clean test test-unit test-spec test-integration test-airflow check format mutation bench lock
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 26
@@ -59,6 +59,9 @@ check: install  ## Formatting, lint, types, declarations: the same as before eve
 format: install  ## Let ruff format and fix what it can
 	@$(BIN)/ruff format plugins dags tests deploy
 	@$(BIN)/ruff check --fix plugins dags tests deploy
+
+mutation: install  ## Take every gate out in turn; a test has to see each (a quarter of an hour)
+	@$(BIN)/python -m tests.mutation.run --into docs/gates.md
 
 bench: install  ## Measure intake of a million rows beside a bare COPY
 	@$(BIN)/kinbridge bench intake --rows 1000000
