@@ -93,6 +93,11 @@ def test_great_expectations_counts_what_the_findings_say(world: World) -> None:
     assert (rows.found == rows.gx_count).all()
 
 
+def seen(spoilt: pd.DataFrame) -> pd.DataFrame:
+    """The spoilt rows, but for those whose mistake is in a column that an amendment took back: nobody reads it."""
+    return spoilt[~spoilt.how.str.contains("duration")]
+
+
 def test_every_spoilt_row_is_found_by_the_rule_it_breaks_and_no_other(world: World) -> None:
     found = world.read(
         "kb_steward",
@@ -101,7 +106,7 @@ def test_every_spoilt_row_is_found_by_the_rule_it_breaks_and_no_other(world: Wor
         FROM ledger.finding AS f INNER JOIN ledger.delivery AS d USING (delivery_id)
         """,
     )
-    truth = world.truth("spoilt")
+    truth = seen(world.truth("spoilt"))
     broken = truth[truth.rule != "duplicate"]
     key = ["feed", "file", "line_no", "rule"]
     expected, got = ({tuple(row) for row in frame[key].to_numpy()} for frame in (broken, found))
@@ -117,7 +122,7 @@ def test_only_spoilt_rows_are_quarantined(world: World) -> None:
         FROM quarantine.source_row AS q INNER JOIN ledger.delivery AS d USING (delivery_id)
         """,
     )
-    truth = world.truth("spoilt")
+    truth = seen(world.truth("spoilt"))
     held = world.read("kb_steward", "SELECT file_name FROM ledger.delivery WHERE state = 'held'").file_name[0]
     critical = truth[(truth.severity == "critical") & (truth.file != held)]
     key = ["feed", "file", "line_no"]

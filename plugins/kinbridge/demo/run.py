@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import UTC, datetime
 
 from rich.console import Console
 
@@ -11,12 +12,15 @@ from kinbridge.bundled.airflow_api import AirflowApi
 from kinbridge.check.declarations import check
 from kinbridge.contract.odcs import feeds
 from kinbridge.demo.deliveries import drop, prepare
+from kinbridge.demo.governance import declare, propose_renewal, revoke_consent
 from kinbridge.demo.services import Stack, start_airflow, start_storage
 from kinbridge.demo.summary import summarise
 from kinbridge.demo.watch import ACTIVE, Watch
 from kinbridge.errors import KinbridgeError
 
 PARSE_SECONDS = 90.0
+# DAGs that run each morning, and that the demo runs at once.
+DAILY = frozenset({"decide", "govern"})
 # Columns of the tables where the output is no terminal.
 PRINTED_WIDTH = 150
 
@@ -29,6 +33,8 @@ def run_demo(families: int, seed: int, months: int, timeout: float) -> bool:
     def say(text: str) -> None:
         console.print(f"[dim]{time.monotonic() - began:5.0f} s[/dim]  {text}", soft_wrap=True)
 
+    today = datetime.now(UTC).date()
+    declare(today)
     problems = check()
     if problems:
         raise KinbridgeError("KB-C39", count=len(problems), first=problems[0])
@@ -36,6 +42,9 @@ def run_demo(families: int, seed: int, months: int, timeout: float) -> bool:
     server, dsns, files = start_storage(say)
     folder = prepare(families, seed, months)
     say(f"{drop(files, folder)} file(s) dropped into the partners' inboxes")
+    if revoke_consent(dsns["kb_steward"], folder, today):
+        say("one family took back its consent to home visiting's records")
+    say(f"the renewal of the SNAP agreement is proposal {propose_renewal(dsns['kb_pipeline'])}: ballots are asked for")
     airflow = start_airflow(dsns, files, say)
     stack = Stack(server, dsns, files, airflow)
     api = AirflowApi(airflow)
@@ -50,9 +59,10 @@ def run_demo(families: int, seed: int, months: int, timeout: float) -> bool:
 def _start_dags(api: AirflowApi, receive: set[str]) -> None:
     """Wait until Airflow knows the DAGs and unpause them.
 
-    A DAG that is unpaused for the first time runs its latest schedule at once; one that has run before is triggered.
+    A receive DAG that is unpaused for the first time runs its latest schedule at once; one that has run before is
+    triggered, and so are those that would wait for the morning.
     """
-    wanted = receive | {"integrate"}
+    wanted = receive | {"integrate"} | DAILY
     deadline = time.monotonic() + PARSE_SECONDS
     while not wanted <= api.dag_ids():
         errors = api.import_errors()
@@ -64,5 +74,5 @@ def _start_dags(api: AirflowApi, receive: set[str]) -> None:
         api.unpause(dag_id)
     before = {run["dag_id"] for run in runs}
     active = {run["dag_id"] for run in runs if run["state"] in ACTIVE}
-    for dag_id in sorted((receive & before) - active):
+    for dag_id in sorted(((receive & before) | DAILY) - active):
         api.trigger(dag_id)

@@ -7,7 +7,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from kinbridge.agreement.force import force
+from kinbridge.agreement.reader import read_agreements
+from kinbridge.agreement.shown import state_in_words
 from kinbridge.bundled.airflow_api import AirflowApi
+from kinbridge.decision.approvals import read_approvals
 from kinbridge.demo.services import Stack, landing_zone
 from kinbridge.errors import catalogue
 from kinbridge.settings import great_expectations_folder, include_folders
@@ -26,6 +30,8 @@ def summarise(console: Console, stack: Stack, api: AirflowApi, runs: list[dict[s
     steward = stack.dsns["kb_steward"]
     _print(console, f"Row accounts: {ACCOUNT}", *_accounts(steward))
     _print(console, "Quarantined rows, and why", *_quarantine(steward))
+    _print(console, "Agreements today", *_agreements(steward))
+    _print(console, "Left out of figures by consent, by use case", *_withheld(steward))
     balanced = _balanced(steward)
     questions = api.questions()
     failed = _failed(runs, questions)
@@ -73,6 +79,33 @@ def _quarantine(dsn: Dsn) -> tuple[list[str], list[tuple[Any, ...]]]:
     )
     words = catalogue()
     return [*columns, "meaning"], [(*row, words[row[2]].title) for row in rows]
+
+
+def _agreements(dsn: Dsn) -> tuple[list[str], list[tuple[Any, ...]]]:
+    with transaction(dsn) as connection:
+        every = force(read_agreements(), read_approvals(connection))
+    day = every.approvals.day
+    shown = [(one, state_in_words(every.standing(one, day), day)) for one in every.agreements]
+    return ["agreement", "version", "state"], sorted((one.id, one.version, state) for one, state in shown)
+
+
+def _withheld(dsn: Dsn) -> tuple[list[str], list[tuple[Any, ...]]]:
+    return _query(
+        dsn,
+        """
+        SELECT use_case.name AS use_case, clause.name AS clause, clause.persons::int AS persons
+        FROM (
+            SELECT facts -> 'persons' AS persons
+            FROM ledger.event
+            WHERE what = 'left out of figures'
+            ORDER BY event_id DESC
+            LIMIT 1
+        ) AS latest
+        CROSS JOIN LATERAL jsonb_each(latest.persons) AS use_case (name, clauses)
+        CROSS JOIN LATERAL jsonb_each_text(use_case.clauses) AS clause (name, persons)
+        ORDER BY 1, 2
+        """,
+    )
 
 
 def _balanced(dsn: Dsn) -> bool:

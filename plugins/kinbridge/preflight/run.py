@@ -56,7 +56,7 @@ def check_file(
     day, notes = day_of(feed, path.name, as_of, today)
     if looks_back(feed) and feed.id not in loaded:
         notes += (f"Intake also knows keys of earlier files of this feed: give them with --with {feed.id}=FILE.",)
-    delivery_id = receive(place.dsn, feed, file, day, unknown)
+    delivery_id = receive(place.dsn, feed, file, day, unknown, today)
     return read_result(place.dsn, delivery_id, feed, file=file, unknown=unknown, notes=notes)
 
 
@@ -83,7 +83,9 @@ def _load_siblings(place: Sandbox, siblings: Iterable[Sibling], today: date) -> 
     for sibling in siblings:
         folder = Path(tempfile.mkdtemp(dir=place.folder))
         day, _ = day_of(sibling.feed, sibling.path.name, None, today)
-        delivery = receive(place.dsn, sibling.feed, _copy(sibling.path, folder), day, unknowable(sibling.feed, loaded))
+        delivery = receive(
+            place.dsn, sibling.feed, _copy(sibling.path, folder), day, unknowable(sibling.feed, loaded), today
+        )
         (loaded if _settled(place.dsn, delivery) else held).add(sibling.feed.id)
     return loaded, held
 

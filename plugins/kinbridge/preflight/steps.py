@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from kinbridge.agreement.gate import permit
+from kinbridge.agreement.reader import read_agreements
 from kinbridge.check.authority import authorised_columns
 from kinbridge.contract.model import Column, Feed, Reference
 from kinbridge.contract.sql import ident
+from kinbridge.decision.approvals import read_approvals
+from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.deliveries import NewDelivery, get, register
 from kinbridge.ledger.states import State
 from kinbridge.receive.load import load_delivery
@@ -40,21 +44,26 @@ class CopiedFile:
     sha256: str
 
 
-def columns_of(feed: Feed) -> tuple[Column, ...]:
-    """The columns to check: all that any agreement names, whatever its dates; without an agreement, all.
+def columns_of(feed: Feed, today: date) -> tuple[Column, ...]:
+    """The columns to check: those that intake would read today, by the agreements and decisions that are here.
 
-    Intake under an agreement that names the same columns comes to the same findings.
+    Where none of these is in force, all that any agreement names, whatever its dates; without an agreement, all.
     """
-    named = authorised_columns().get(feed.id)
-    return feed.authorised(named) if named else feed.columns
+    try:
+        return feed.authorised(permit(feed.id, today, read_agreements(), read_approvals(None, day=today)).columns)
+    except KinbridgeError:
+        named = authorised_columns().get(feed.id)
+        return feed.authorised(named) if named else feed.columns
 
 
-def receive(dsn: Dsn, feed: Feed, file: CopiedFile, as_of: date, unknown: Iterable[Reference]) -> int:
+def receive(  # noqa: PLR0917 - what is checked, for which day, against what
+    dsn: Dsn, feed: Feed, file: CopiedFile, as_of: date, unknown: Iterable[Reference], today: date
+) -> int:
     """Take one file through all steps as far as intake would; returns its delivery.
 
     A held delivery stays held. `unknown` are the references that cannot be checked. Raises what intake's steps raise.
     """
-    columns = columns_of(feed)
+    columns = columns_of(feed, today)
     # Intake refuses to validate without the compiled suite; here it is always what the contract says.
     suite_path(feed).write_text(suite_text(feed, columns), encoding="utf-8")
     with transaction(dsn) as connection:

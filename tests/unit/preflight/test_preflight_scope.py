@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from tests.support.approving import approve
 from tests.support.declared import column, contract, site_of, write_agreement, write_feed
 
 from kinbridge.contract.model import Dialect, Feed, Reference
@@ -101,4 +102,18 @@ def test_columns_are_those_that_an_agreement_names_or_all(
             # An agreement that ran out long ago counts as well: what is checked does not depend on the day.
             path = write_agreement(include, "atlas", {"atlas/a_v1": named})
             path.write_text(path.read_text(encoding="utf-8").replace("2026-12-31", "2025-02-01"), encoding="utf-8")
-        assert [c.name for c in columns_of(read_feed(folder / "contract.odcs.yaml"))] == checked
+        feed = read_feed(folder / "contract.odcs.yaml")
+        assert [c.name for c in columns_of(feed, date(2026, 7, 10))] == checked
+
+
+def test_columns_are_those_that_intake_would_read_today(tmp_path: Path) -> None:
+    with site_of(tmp_path) as include:
+        text = contract("atlas/a_v1", column("id", "string", "primaryKey: true"), column("sex"), column("note"))
+        feed = read_feed(write_feed(include, "atlas/a_v1", text) / "contract.odcs.yaml")
+        path = write_agreement(include, "atlas", {"atlas/a_v1": ["id", "sex"]})
+        narrower = path.read_text(encoding="utf-8").replace("version: 1.0.0", "version: 1.1.0\namends: 1.0.0")
+        narrower = narrower.replace("effective: 2025-01-01", "effective: 2026-07-01").replace("[id, sex]", "[id]")
+        path.with_name("atlas_1_1.yaml").write_text(narrower, encoding="utf-8")
+        approve(include)
+        read = {day: [c.name for c in columns_of(feed, day)] for day in (date(2026, 6, 30), date(2026, 7, 1))}
+        assert read == {date(2026, 6, 30): ["id", "sex"], date(2026, 7, 1): ["id"]}
