@@ -136,8 +136,9 @@ def test_preflight_comes_to_what_intake_comes_to(
 ) -> None:
     told, intake, delivery = checked(place, simulated, name), Intake(warehouse), taken[name]
     assert told["state"] == intake.state(delivery).value
-    # So few referrals were made that none was spoilt.
-    assert told["state"] == {"held": "held", "referrals": "accepted"}.get(name, "partly_accepted")
+    # So few referrals were made that none was spoilt; July's spoilt visits are so in a column that is no longer read.
+    clean = {"held": "held", "referrals": "accepted", "visits": "accepted"}
+    assert told["state"] == clean.get(name, "partly_accepted")
     [reason] = intake.query("SELECT coalesce(state_reason, '') FROM ledger.delivery WHERE delivery_id = %s", delivery)
     assert ", ".join(told["held_by"]) == reason[0]
     [fates] = intake.query(
