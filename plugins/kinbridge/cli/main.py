@@ -12,6 +12,7 @@ from kinbridge.cli.calendar import calendar_command
 from kinbridge.cli.deploy import deploy_app
 from kinbridge.cli.draft import draft
 from kinbridge.cli.hmis import hmis
+from kinbridge.cli.link import link_app
 from kinbridge.cli.partner import partner_app
 from kinbridge.cli.preflight import preflight
 from kinbridge.cli.quarantine import quarantine_app
@@ -37,6 +38,7 @@ for name, group in (
     ("deploy", deploy_app),
     ("partner", partner_app),
     ("quarantine", quarantine_app),
+    ("link", link_app),
 ):
     app.add_typer(group, name=name)
 app.command()(preflight)

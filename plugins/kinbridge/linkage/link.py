@@ -8,6 +8,7 @@ All work is done in a DuckDB of its own, in memory; nothing is written to disk, 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,19 +55,35 @@ class Linkage:
     settings: dict[str, Any] = field(repr=False)
 
 
-def link(records: pa.Table | duckdb.DuckDBPyRelation, model: Model, *, seed: int = 1) -> Linkage:
+# The work of a run in its order, as `progress` is told of it.
+STEPS = ("clean", "block", "train", "score", "cluster")
+
+
+def link(
+    records: pa.Table | duckdb.DuckDBPyRelation,
+    model: Model,
+    *,
+    seed: int = 1,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Linkage:
     """Link `records`; the same records (in any order), model and seed give the same result.
 
     `records` has the columns `source` and `source_person_id`, together unique, and any of `columns.INPUT_COLUMNS`.
+    `progress` is called with each of `STEPS` as it begins.
     """
     with duckdb.connect(":memory:") as connection:
         # Without a folder for temporary files DuckDB cannot spill personal data to disk.
         connection.execute("SET temp_directory = ''")
         connection.execute("SET enable_progress_bar = false")
+        progress("clean")
         count = clean(connection, records, model)
+        progress("block")
         candidates = find_candidates(connection, model, count)
+        progress("train")
         trained = train(connection, model, count, seed)
+        progress("score")
         shift = _score(connection, trained)
+        progress("cluster")
         refused = _cluster(connection, model, count)
         edges, review = _edges(connection, model)
         clusters = connection.sql(
@@ -83,7 +100,7 @@ def link(records: pa.Table | duckdb.DuckDBPyRelation, model: Model, *, seed: int
             "kept_apart": refused,
             "edges": edges.num_rows,
             "review": review.num_rows,
-            "clusters": len(set(clusters.column("cluster").to_pylist())),
+            "clusters": len(clusters.column("cluster").unique()),
         }
     return Linkage(edges, review, clusters, facts, trained.settings)
 
