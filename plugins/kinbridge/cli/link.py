@@ -15,8 +15,8 @@ WORDS = {
     "read": "Reading the files",
     "clean": "Preparing names, dates, numbers and addresses",
     "block": "Finding the pairs to compare",
+    "compare": "Comparing them",
     "train": "Learning what agreement is worth",
-    "score": "Comparing",
     "cluster": "Putting people together",
     "write": "Writing",
 }

@@ -56,11 +56,15 @@ SELECT
     -- A thirteenth month is a day that changed places with its month.
     coalesce(birth_date, try_strptime(birth_text, '%Y%d%m')::DATE) AS born,
     CASE
-        WHEN born BETWEEN DATE '1880-01-01' AND DATE '2200-01-01'
+        WHEN born BETWEEN DATE '1880-01-01' AND current_date + INTERVAL 1 YEAR
             AND NOT is_placeholder('birth_date', strftime(born, '%Y-%m-%d'))
             THEN born
     END AS birth_date,
+    -- What is no day, or none on which somebody now alive was born, still has digits to compare.
     CASE
+        WHEN born > current_date + INTERVAL 1 YEAR AND NOT is_placeholder('birth_date', strftime(born, '%Y-%m-%d'))
+            THEN strftime(born, '%Y%m%d')
+        WHEN born < DATE '1880-01-01' THEN strftime(born, '%Y%m%d')
         WHEN born IS NULL AND birth_text SIMILAR TO '\d{8}' AND NOT regexp_matches(birth_text, '^(....0000|0000....)$')
             THEN birth_text
     END AS birth_text,

@@ -23,8 +23,22 @@ PIECE = 16 * 1024 * 1024
 # What programs write for "no value". "Nan" and "None" with capitals can be names; the model knows the latter.
 NO_VALUES = ["", "nan", "NaN", "NaT", "<NA>", "N/A", "n/a", "#N/A", "null", "NULL", "\\N"]
 # Formats tried where none is declared; of two that fit equally the earlier is taken.
-DATE_FORMATS = ("%Y-%m-%d", "%m/%d/%Y", "%Y%m%d", "%m-%d-%Y", "%m%d%Y", "%Y/%m/%d", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y",
-                "%d%m%Y", "%Y-%m-%d %H:%M:%S", "%m/%d/%y", "%d-%b-%Y", "%b %d, %Y")
+DATE_FORMATS = (
+    "%Y-%m-%d",
+    "%m/%d/%Y",
+    "%Y%m%d",
+    "%m-%d-%Y",
+    "%m%d%Y",
+    "%Y/%m/%d",
+    "%d/%m/%Y",
+    "%d.%m.%Y",
+    "%d-%m-%Y",
+    "%d%m%Y",
+    "%Y-%m-%d %H:%M:%S",
+    "%m/%d/%y",
+    "%d-%b-%Y",
+    "%b %d, %Y",
+)
 # A format that reads fewer of the values than this is not theirs.
 READ_AT_LEAST = 0.5
 # Letters that optical readers and hands put in place of digits.
@@ -134,7 +148,9 @@ def _dates(
     with duckdb.connect(":memory:") as connection:
         connection.execute("SET temp_directory = ''")
         connection.register("given", pa.table({"value": values}))
-        connection.execute("CREATE TABLE value AS SELECT row_number() OVER () AS row, nullif(value, '') AS v FROM given")
+        connection.execute(
+            "CREATE TABLE value AS SELECT row_number() OVER () AS row, nullif(value, '') AS v FROM given"
+        )
         filled = connection.execute("SELECT count(v) FROM value").fetchall()[0][0]
         tried = [given.format] if given.format else list(DATE_FORMATS)
         try:

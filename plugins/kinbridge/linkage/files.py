@@ -6,7 +6,6 @@ and `review.csv`, the pairs that a person should see. Nothing but ids and scores
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
@@ -19,7 +18,7 @@ from kinbridge.errors import KinbridgeError
 from kinbridge.linkage.file_records import read_records
 from kinbridge.linkage.file_sources import read_file_sources
 from kinbridge.linkage.link import STEPS as LINK_STEPS
-from kinbridge.linkage.link import Linkage, link
+from kinbridge.linkage.link import Linkage, Progress, link
 from kinbridge.linkage.model import Model, read_model
 
 PEOPLE, REVIEW = "people.csv", "review.csv"
@@ -46,21 +45,23 @@ def link_files(
     *,
     model: Model | None = None,
     seed: int = 1,
-    progress: Callable[[str], None] = lambda step: None,
+    progress: Progress | None = None,
 ) -> FilesLinked:
     """Link the rows of the files that `config` names and write both results to the folder `out`.
 
-    `progress` is called with each of `STEPS` as it begins. Person ids are random. Raises `KinbridgeError` KB-K01 (model),
-    KB-K02 (configuration), KB-K03 to KB-K06 (files), KB-K07 (engine) and KB-K08 (nowhere to write to).
+    `progress` is called with each of `STEPS` as it begins. Person ids are random. Raises `KinbridgeError` KB-K01
+    (model), KB-K02 (configuration), KB-K03 to KB-K06 (files), KB-K07 (engine) and KB-K08 (nowhere to write to).
     """
     given = read_file_sources(config)
     if given.engine != "duckdb":
         raise KinbridgeError("KB-K07", path=config, engine=given.engine)
-    progress("read")
+    if progress:
+        progress("read")
     records = pa.concat_tables([read_records(source, config) for source in given.sources], promote_options="default")
     habits = {source.name: source.duplicates for source in given.sources}
     found = link(records, replace(model or read_model(), duplicates_by_source=habits), seed=seed, progress=progress)
-    progress("write")
+    if progress:
+        progress("write")
     try:
         out.mkdir(parents=True, exist_ok=True)
         pyarrow.csv.write_csv(_people(found), out / PEOPLE)
