@@ -30,7 +30,7 @@ def find_candidates(connection: duckdb.DuckDBPyConnection, model: Model, records
     """
     if records <= model.limits["all_pairs"]:
         return _compare_all(connection, model)
-    left_out = int(model.limits["pairs_per_record"] * records)
+    left_out = int(min(model.limits["pairs_per_record"] * records, model.limits["pairs_at_most"]))
     parts = []
     for number, columns in enumerate(model.blocking):
         size, pairs = _block_size(connection, columns, model.limits["block_size"], left_out)

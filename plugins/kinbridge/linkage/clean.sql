@@ -104,6 +104,8 @@ SELECT
     ) AS unit_at
 FROM worded;
 
+DROP TABLE worded;
+
 -- Grain: one row per street word with its short form, as one lookup. sources: street_word.
 CREATE OR REPLACE TEMP TABLE street_map AS
 SELECT map_from_entries(list((word, short))) AS short_of
@@ -197,6 +199,8 @@ SELECT
     CASE WHEN length(local_digits) > 2 AND NOT regexp_matches(local_digits, '^(9+|X+|NONE|UNKNOWN|NULL)$') THEN local_digits END AS local_id
 FROM shaped, nickname_map, street_map;
 
+DROP TABLE shaped;
+
 -- A number that many different people are said to have is nobody's number.
 -- Grain: one row per such value. sources: named.
 CREATE OR REPLACE TEMP TABLE overshared AS
@@ -216,6 +220,8 @@ SELECT
     CASE WHEN named.street IS NOT NULL THEN named.house_number END AS house_number
 FROM named
 LEFT JOIN overshared ON overshared.ssn = named.ssn;
+
+DROP TABLE named;
 
 -- Who else is in the partner's own family: first name and birth date of each other member, for families of a usual size.
 -- Grain: one row per source person. sources: identified.
@@ -282,3 +288,6 @@ SELECT
 FROM identified
 LEFT JOIN kin ON kin.source = identified.source AND kin.source_person_id = identified.source_person_id
 ORDER BY record;
+
+DROP TABLE identified;
+DROP TABLE kin;

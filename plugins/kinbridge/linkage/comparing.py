@@ -71,7 +71,20 @@ def compare(
     )
     if not comparisons or records < 2:
         return
-    _draw(connection, model, records, seed)
+    pairs = _draw(connection, model, records, seed)
+    piece = int(model.limits["pairs_at_once"])
+    for start in range(0, pairs, piece):
+        _compare_piece(connection, comparisons, start, start + piece)
+    connection.execute("DROP TABLE to_compare")
+
+
+def _compare_piece(
+    connection: duckdb.DuckDBPyConnection, comparisons: Sequence[Comparison], start: int, end: int
+) -> None:
+    """Compare the rows of `to_compare` from `start` to before `end`; what Splink makes of them is large."""
+    connection.execute(
+        f"CREATE OR REPLACE TABLE piece AS SELECT * FROM to_compare WHERE rowid >= {start} AND rowid < {end}"
+    )
     with quiet_splink():
         api = DuckDBAPI(connection=connection)
         linker = Linker(
@@ -80,7 +93,7 @@ def compare(
             log_level=None,
             validate_settings=False,
         )
-        linker.table_management.register_blocked_pairs_for_predict(api.register("to_compare"))
+        linker.table_management.register_blocked_pairs_for_predict(api.register("piece"))
         predicted = linker.inference.predict(warning_mode="never")
         levels = ", ".join(
             f"round(mw_{comparison.name})::UTINYINT, {_rarity(comparison)}" for comparison in comparisons
@@ -93,7 +106,8 @@ def compare(
             """
         )
         predicted.drop_table_from_database_and_remove_from_cache()
-    connection.execute("DROP TABLE to_compare")
+        linker.table_management.delete_tables_created_by_splink_from_db()
+    connection.execute("DROP TABLE piece")
 
 
 def _rarity(comparison: Comparison) -> str:
@@ -149,8 +163,8 @@ def splink_settings(comparisons: Sequence[Comparison], share: float) -> dict[str
     }
 
 
-def _draw(connection: duckdb.DuckDBPyConnection, model: Model, records: int, seed: int) -> None:
-    """Make the table `to_compare`: the candidates, random pairs, and the pairs of each training pass."""
+def _draw(connection: duckdb.DuckDBPyConnection, model: Model, records: int, seed: int) -> int:
+    """Make the table `to_compare` of candidates, random pairs and each training pass's pairs; return its rows."""
     connection.register("random_pair", _random_pairs(records, int(model.limits["sample_pairs"]), seed))
     passes = [_pass_sql(columns, model) for columns in model.training_passes]
     parts = "\n".join(
@@ -167,6 +181,9 @@ def _draw(connection: duckdb.DuckDBPyConnection, model: Model, records: int, see
         """
     )
     connection.unregister("random_pair")
+    connection.execute("DROP TABLE candidate")
+    [(pairs,)] = connection.execute("SELECT count(*) FROM to_compare").fetchall()
+    return int(pairs)
 
 
 def _random_pairs(records: int, most: int, seed: int) -> pa.Table:

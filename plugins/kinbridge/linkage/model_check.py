@@ -26,6 +26,8 @@ SECTIONS = {
         "all_pairs",
         "block_size",
         "pairs_per_record",
+        "pairs_at_most",
+        "pairs_at_once",
         "ssn_birth_dates",
         "sample_pairs",
         "training_pairs",
