@@ -236,9 +236,7 @@ def _contradiction_problems(document: Document) -> Iterator[Problem]:
     known = {entry["name"] for part in ("contradictions", "doubts") for entry in document.data[part]}
     lifts = document.data["unrelated"].get("lifts")
     if not isinstance(lifts, list) or not set(map(str, lifts)) <= known:
-        yield document.problem(
-            "KB-C42", "lifts is a list of contradictions and doubts by name", "unrelated", "lifts"
-        )
+        yield document.problem("KB-C42", "lifts is a list of contradictions and doubts by name", "unrelated", "lifts")
     for part in ("contradictions", "doubts"):
         for index, entry in enumerate(document.data[part]):
             if not re.fullmatch(r"[a-z ]+", entry["name"]):

@@ -75,6 +75,8 @@ def train(
     share = share_of_matches(connection, model, records)
     drawn = _patterns(connection, RANDOM, len(comparisons))
     u = [_seen(drawn, index, len(entry.levels)) for index, entry in enumerate(comparisons)]
+    for index, comparison in enumerate(comparisons):
+        u[index] = _counted_exactly(connection, comparison, u[index])
     passes = list(_passes(connection, model, comparisons, u))
     m = []
     for index, comparison in enumerate(comparisons):
@@ -108,6 +110,23 @@ def _seen(patterns: Patterns, index: int, levels: int) -> np.ndarray:
     """How many pairs fell into each level of a comparison."""
     counted: np.ndarray = np.bincount(patterns.levels[:, index], weights=patterns.counts, minlength=levels + 1)[1:]
     return counted
+
+
+def _counted_exactly(connection: duckdb.DuckDBPyConnection, comparison: Comparison, seen: np.ndarray) -> np.ndarray:
+    """`seen` with its first level as often as in all pairs: how often two values are equal needs no sample."""
+    column = comparison.levels[0].when.partition("_l =")[0]
+    if comparison.levels[0].when != f"{column}_l = {column}_r" or seen.sum() <= 0:
+        return seen
+    [(equal, filled)] = connection.execute(
+        f"""
+        SELECT coalesce(sum(records * (records - 1.0)), 0), coalesce(sum(records), 0)
+        FROM (SELECT count(*) AS records FROM cleaned WHERE {column} IS NOT NULL GROUP BY {column})
+        """
+    ).fetchall()
+    exact = seen.copy()
+    if filled > 1:
+        exact[0] = float(seen.sum()) * float(equal) / (float(filled) * (float(filled) - 1))
+    return exact
 
 
 def _passes(
@@ -169,11 +188,12 @@ def _likelihood(patterns: Patterns, chances: dict[int, np.ndarray]) -> np.ndarra
 def _improved(
     patterns: Patterns, weights: np.ndarray, index: int, before: np.ndarray, most: Sequence[float]
 ) -> np.ndarray:
-    seen = np.bincount(patterns.levels[:, index], weights=weights, minlength=len(before) + 1)[1:]
+    seen: np.ndarray = np.bincount(patterns.levels[:, index], weights=weights, minlength=len(before) + 1)[1:]
     if seen.sum() <= 0:
         return before
     # One pair that falls as before, so that a level never seen is not impossible.
-    return np.array(_within(((seen + before) / (seen.sum() + 1)).tolist(), most))
+    improved: np.ndarray = np.array(_within(((seen + before) / (seen.sum() + 1)).tolist(), most))
+    return improved
 
 
 def _cleared(comparison: Comparison, m: Sequence[float], seen: np.ndarray, share: float, prior: float) -> list[float]:
