@@ -1,6 +1,6 @@
 """How well the shipped model links data that it was not made for. Pairs are those within people, over all sources.
 
-The floors are what the project promises; docs/decisions/0003-linkage-model.md has the figures that are reached.
+The floors are what the project promises; docs/linkage.md has the figures that are reached.
 """
 
 from __future__ import annotations
@@ -98,14 +98,14 @@ def febrl(path: Path) -> tuple[pd.DataFrame, Truth]:
 
 def test_pseudopeople_census_wic_and_social_security(shared_data: Path) -> None:
     precision, _, f1 = scores(*pseudopeople(shared_data / "pseudopeople"))
-    assert precision >= 0.99
-    assert f1 >= 0.97
+    assert precision >= 0.995
+    assert f1 >= 0.985
 
 
 def test_febrl3(shared_data: Path) -> None:
     precision, _, f1 = scores(*febrl(shared_data / "linkage" / "febrl3.csv"))
     assert precision >= 0.99
-    assert f1 >= 0.98
+    assert f1 >= 0.998
 
 
 def test_fake_1000(shared_data: Path) -> None:
@@ -116,4 +116,4 @@ def test_fake_1000(shared_data: Path) -> None:
     truth = {("fake", row): person for row, person in zip(table["unique_id"], table["cluster"], strict=True)}
     precision, _, f1 = scores(records, truth)
     assert precision >= 0.99
-    assert f1 >= 0.88
+    assert f1 >= 0.93
