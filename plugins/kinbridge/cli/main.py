@@ -18,6 +18,7 @@ from kinbridge.cli.destruction import destruction_app
 from kinbridge.cli.draft import draft
 from kinbridge.cli.hmis import hmis
 from kinbridge.cli.incident import incident_app
+from kinbridge.cli.link import link_app
 from kinbridge.cli.partner import partner_app
 from kinbridge.cli.preflight import preflight
 from kinbridge.cli.quarantine import quarantine_app
@@ -59,6 +60,7 @@ for name, group in (
     ("consent", consent_app),
     ("release", release_app),
     ("trace", trace_app),
+    ("link", link_app),
 ):
     app.add_typer(group, name=name)
 app.command()(preflight)

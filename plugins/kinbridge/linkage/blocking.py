@@ -14,6 +14,8 @@ import duckdb
 
 from kinbridge.linkage.model import Model
 
+EACH = "each with each"
+
 
 def rule_name(columns: Sequence[str]) -> str:
     """The name of a blocking rule, as it stands beside an edge."""
@@ -26,7 +28,9 @@ def find_candidates(connection: duckdb.DuckDBPyConnection, model: Model, records
     `match_key` is the position of the rule in the model, as Splink wants it; `join_key_l < join_key_r` are record
     numbers.
     """
-    left_out = int(model.limits["pairs_per_record"] * records)
+    if records <= model.limits["all_pairs"]:
+        return _compare_all(connection, model)
+    left_out = int(min(model.limits["pairs_per_record"] * records, model.limits["pairs_at_most"]))
     parts = []
     for number, columns in enumerate(model.blocking):
         size, pairs = _block_size(connection, columns, model.limits["block_size"], left_out)
@@ -51,6 +55,24 @@ def find_candidates(connection: duckdb.DuckDBPyConnection, model: Model, records
         "SELECT match_key::INTEGER AS rule, count(*) FROM candidate GROUP BY rule ORDER BY rule"
     ).fetchall()
     return {rule_name(model.blocking[number]): int(count) for number, count in counted}
+
+
+def _compare_all(connection: duckdb.DuckDBPyConnection, model: Model) -> dict[str, int]:
+    """Every pair, under the number behind the last rule."""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE candidate AS
+        SELECT
+            '{len(model.blocking)}' AS match_key,
+            l.record AS join_key_l,
+            r.record AS join_key_r
+        FROM cleaned AS l
+        INNER JOIN cleaned AS r ON l.record < r.record
+        """
+    )
+    _leave_out_single_sources(connection, model)
+    [(count,)] = connection.execute("SELECT count(*) FROM candidate").fetchall()
+    return {EACH: int(count)}
 
 
 def _leave_out_single_sources(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

@@ -53,18 +53,31 @@ SELECT
             lambda word: word IN ('JR', 'SR', 'II', 'III', 'IV', 'JUNIOR', 'SENIOR')
         ), 1)
     ) AS suffix_word,
+    -- A thirteenth month is a day that changed places with its month.
+    coalesce(birth_date, try_strptime(birth_text, '%Y%d%m')::DATE) AS born,
     CASE
-        WHEN birth_date BETWEEN DATE '1880-01-01' AND DATE '2200-01-01'
-            AND NOT is_placeholder('birth_date', strftime(birth_date, '%Y-%m-%d'))
-            THEN birth_date
+        WHEN born BETWEEN DATE '1880-01-01' AND current_date + INTERVAL 1 YEAR
+            AND NOT is_placeholder('birth_date', strftime(born, '%Y-%m-%d'))
+            THEN born
     END AS birth_date,
+    -- What is no day, or none on which somebody now alive was born, still has digits to compare.
+    CASE
+        WHEN born > current_date + INTERVAL 1 YEAR AND NOT is_placeholder('birth_date', strftime(born, '%Y-%m-%d'))
+            THEN strftime(born, '%Y%m%d')
+        WHEN born < DATE '1880-01-01' THEN strftime(born, '%Y%m%d')
+        WHEN born IS NULL AND birth_text SIMILAR TO '\d{8}' AND NOT regexp_matches(birth_text, '^(....0000|0000....)$')
+            THEN birth_text
+    END AS birth_text,
     left(upper(trim(sex)), 1) AS sex_letter,
     regexp_replace(ssn, '[^0-9]', '', 'g') AS ssn_digits,
     lower(trim(email)) AS email_text,
     regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^1(\d{10})$', '\1') AS phone_digits,
     list_filter(regexp_split_to_array(plain(address_line), '[^\p{L}0-9]+'), lambda word: word <> '') AS address_words,
     joined(name_words(city)) AS city_letters,
-    left(regexp_replace(upper(postal_code), '[^A-Z0-9]', '', 'g'), 5) AS postal_letters
+    -- The zeros before a postal code get lost in spreadsheets.
+    ltrim(left(regexp_replace(upper(postal_code), '[^A-Z0-9]', '', 'g'), 5), '0') AS postal_letters,
+    name_words(mother_first_name)[1] AS mother_word,
+    ltrim(regexp_replace(upper(local_id), '[^A-Z0-9]', '', 'g'), '0') AS local_digits
 FROM source_record;
 
 -- Grain: one row per source person. sources: worded.
@@ -90,6 +103,8 @@ SELECT
         true
     ) AS unit_at
 FROM worded;
+
+DROP TABLE worded;
 
 -- Grain: one row per street word with its short form, as one lookup. sources: street_word.
 CREATE OR REPLACE TEMP TABLE street_map AS
@@ -143,6 +158,7 @@ SELECT
         WHEN 'III' THEN 3 WHEN 'IV' THEN 4
     END AS generation,
     birth_date,
+    birth_text,
     CASE sex_letter WHEN 'M' THEN 'M' WHEN 'F' THEN 'F' END AS sex,
     CASE
         WHEN length(ssn_digits) BETWEEN 6 AND 9
@@ -175,8 +191,15 @@ SELECT
             ), ' '), '')
     END AS street,
     city_letters AS city,
-    nullif(postal_letters, '') AS postal_code
+    nullif(postal_letters, '') AS postal_code,
+    CASE
+        WHEN length(mother_word) > 1 AND NOT is_placeholder('first_name', mother_word)
+            THEN coalesce(names_of[mother_word][1], mother_word)
+    END AS mother,
+    CASE WHEN length(local_digits) > 2 AND NOT regexp_matches(local_digits, '^(9+|X+|NONE|UNKNOWN|NULL)$') THEN local_digits END AS local_id
 FROM shaped, nickname_map, street_map;
+
+DROP TABLE shaped;
 
 -- A number that many different people are said to have is nobody's number.
 -- Grain: one row per such value. sources: named.
@@ -197,6 +220,8 @@ SELECT
     CASE WHEN named.street IS NOT NULL THEN named.house_number END AS house_number
 FROM named
 LEFT JOIN overshared ON overshared.ssn = named.ssn;
+
+DROP TABLE named;
 
 -- Who else is in the partner's own family: first name and birth date of each other member, for families of a usual size.
 -- Grain: one row per source person. sources: identified.
@@ -237,17 +262,13 @@ SELECT
     CASE WHEN first_name < last_name THEN first_name || ' ' || last_name ELSE last_name || ' ' || first_name END AS both_names,
     generation,
     birth_date,
-    strftime(birth_date, '%Y%m%d') AS birth_digits,
-    year(birth_date)::INTEGER AS birth_year,
-    strftime(birth_date, '%Y-%m') AS birth_month,
-    strftime(birth_date, '%m-%d') AS birth_day,
-    CASE
-        WHEN birth_date IS NOT NULL
-            THEN format(
-                '{:04d}{:02d}{:02d}',
-                year(birth_date), least(month(birth_date), day(birth_date)), greatest(month(birth_date), day(birth_date))
-            )
-    END AS birth_key,
+    coalesce(strftime(birth_date, '%Y%m%d'), birth_text) AS birth_digits,
+    left(birth_digits, 4)::INTEGER AS birth_year,
+    left(birth_digits, 6) AS birth_month,
+    right(birth_digits, 4) AS birth_day,
+    left(birth_digits, 4)
+    || least(substr(birth_digits, 5, 2), right(birth_digits, 2))
+    || greatest(substr(birth_digits, 5, 2), right(birth_digits, 2)) AS birth_key,
     sex,
     ssn,
     ssn_end,
@@ -259,9 +280,14 @@ SELECT
     house_number || ' ' || street AS address,
     city,
     postal_code,
+    mother,
+    local_id,
     family_key AS family,
     CASE WHEN len(kin.kin) > 0 THEN kin.kin END AS kin,
     first_root || strftime(birth_date, ' %Y-%m-%d') AS self
 FROM identified
 LEFT JOIN kin ON kin.source = identified.source AND kin.source_person_id = identified.source_person_id
 ORDER BY record;
+
+DROP TABLE identified;
+DROP TABLE kin;

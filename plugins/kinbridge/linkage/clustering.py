@@ -46,6 +46,7 @@ class Evidence:
 
     threshold: float = 0.0
     strongest_pair: float = 15.0
+    strongest_against: float = 15.0
     unscored_pair: float = -2.0
     rare_duplicate: float = -10.0
 
@@ -84,7 +85,7 @@ def cluster(pairs: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence: 
 
 def _weighed(pairs: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence: Evidence) -> Pairs:
     """Weights within bounds, and one source's own ids held apart as far as the source deserves."""
-    weight = np.clip(pairs.weight, -evidence.strongest_pair, evidence.strongest_pair)
+    weight = np.clip(pairs.weight, -evidence.strongest_against, evidence.strongest_pair)
     same = source[pairs.left] == source[pairs.right]
     habit = duplicates[source[pairs.left]]
     weight = weight + np.where(same & (habit == RARE), evidence.rare_duplicate, 0.0)

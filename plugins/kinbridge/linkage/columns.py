@@ -1,4 +1,8 @@
-"""The columns that linkage takes in, and those that cleaning makes of them."""
+"""The columns that linkage takes in, and those that cleaning makes of them.
+
+`birth_text` holds year, month and day as eight digits where they were given but are no day of the calendar; `local_id`
+is a person's number with some agency that more than one source may have noted.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ INPUT_COLUMNS = (
     "last_name",
     "name_suffix",
     "birth_date",
+    "birth_text",
     "sex",
     "ssn",
     "email",
@@ -17,6 +22,8 @@ INPUT_COLUMNS = (
     "address_line",
     "city",
     "postal_code",
+    "mother_first_name",
+    "local_id",
     "family_key",
 )
 CLEANED_COLUMNS = frozenset(
@@ -53,6 +60,8 @@ CLEANED_COLUMNS = frozenset(
         "address",
         "city",
         "postal_code",
+        "mother",
+        "local_id",
         "family",
         "kin",
         "self",

@@ -8,6 +8,7 @@ All work is done in a DuckDB of its own, in memory; nothing is written to disk, 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,14 +16,15 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import sqlglot
-from splink import DuckDBAPI, Linker, SettingsCreator
 from sqlglot import exp
 
-from kinbridge.linkage.blocking import find_candidates, rule_name
+from kinbridge.linkage.blocking import EACH, find_candidates, rule_name
 from kinbridge.linkage.clean import clean
 from kinbridge.linkage.clustering import COMMON, NONE, RARE, Evidence, Pairs, cluster, components
-from kinbridge.linkage.model import Model
-from kinbridge.linkage.training import Trained, quiet_splink, train
+from kinbridge.linkage.comparing import compare, filled_comparisons
+from kinbridge.linkage.kind import unrelated
+from kinbridge.linkage.model import Contradiction, Model
+from kinbridge.linkage.training import Trained, train, weights_sql
 
 HABITS = {"common": COMMON, "rare": RARE, "none": NONE}
 EDGE_SCHEMA = pa.schema(
@@ -54,19 +56,39 @@ class Linkage:
     settings: dict[str, Any] = field(repr=False)
 
 
-def link(records: pa.Table | duckdb.DuckDBPyRelation, model: Model, *, seed: int = 1) -> Linkage:
+Progress = Callable[[str], None]
+# The work of a run in its order, as `progress` is told of it.
+STEPS = ("clean", "block", "compare", "train", "cluster")
+
+
+def link(
+    records: pa.Table | duckdb.DuckDBPyRelation,
+    model: Model,
+    *,
+    seed: int = 1,
+    progress: Progress | None = None,
+) -> Linkage:
     """Link `records`; the same records (in any order), model and seed give the same result.
 
     `records` has the columns `source` and `source_person_id`, together unique, and any of `columns.INPUT_COLUMNS`.
+    `progress` is called with each of `STEPS` as it begins.
     """
+    tell = progress or _say_nothing
     with duckdb.connect(":memory:") as connection:
         # Without a folder for temporary files DuckDB cannot spill personal data to disk.
         connection.execute("SET temp_directory = ''")
         connection.execute("SET enable_progress_bar = false")
+        tell("clean")
         count = clean(connection, records, model)
+        tell("block")
         candidates = find_candidates(connection, model, count)
-        trained = train(connection, model, count, seed)
+        tell("compare")
+        comparisons = filled_comparisons(connection, model)
+        compare(connection, model, comparisons, count, seed)
+        tell("train")
+        trained = train(connection, model, comparisons, count)
         shift = _score(connection, trained)
+        tell("cluster")
         refused = _cluster(connection, model, count)
         edges, review = _edges(connection, model)
         clusters = connection.sql(
@@ -83,37 +105,27 @@ def link(records: pa.Table | duckdb.DuckDBPyRelation, model: Model, *, seed: int
             "kept_apart": refused,
             "edges": edges.num_rows,
             "review": review.num_rows,
-            "clusters": len(set(clusters.column("cluster").to_pylist())),
+            "clusters": len(clusters.column("cluster").unique()),
         }
     return Linkage(edges, review, clusters, facts, trained.settings)
 
 
+def _say_nothing(step: str) -> None:
+    del step
+
+
 def _score(connection: duckdb.DuckDBPyConnection, trained: Trained) -> float:
     """Make the table `scored` (l, r, weight in bits above an even chance, rule); return the correction of the prior."""
-    connection.execute("CREATE OR REPLACE TABLE scored (l BIGINT, r BIGINT, weight DOUBLE, rule INTEGER)")
-    if not trained.weighed or not connection.execute("SELECT 1 FROM candidate LIMIT 1").fetchall():
-        return 0.0
-    with quiet_splink():
-        api = DuckDBAPI(connection=connection)
-        linker = Linker(
-            api.register("cleaned"), SettingsCreator(**trained.settings), log_level=None, validate_settings=False
-        )
-        pairs = api.register("candidate")
-        linker.table_management.register_blocked_pairs_for_predict(pairs)
-        predicted = linker.inference.predict(warning_mode="never")
-        connection.execute(
-            f"""
-            INSERT INTO scored
-            SELECT
-                least(record_l, record_r),
-                greatest(record_l, record_r),
-                match_weight,
-                match_key::INTEGER
-            FROM {predicted.physical_name}
-            """
-        )
-        predicted.drop_table_from_database_and_remove_from_cache()
-    return _correct_prior(connection, trained.settings["probability_two_random_records_match"])
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE scored AS
+        SELECT l, r, {weights_sql(trained)} + {_bits(trained.share)!r} AS weight, rule
+        FROM compared
+        WHERE rule >= 0
+        """
+    )
+    connection.execute("DROP TABLE compared")
+    return _correct_prior(connection, trained.share)
 
 
 def _correct_prior(connection: duckdb.DuckDBPyConnection, share: float) -> float:
@@ -173,10 +185,16 @@ def _cluster(connection: duckdb.DuckDBPyConnection, model: Model, count: int) ->
     Returns how many pairs above the threshold each contradiction kept apart.
     """
     threshold = _bits(model.thresholds["link"])
+    lifted = f" AND NOT ({_listed_twice(connection, model)})" if unrelated(connection, model) else ""
+
+    def holds(entry: Contradiction) -> str:
+        return f"({_sided(entry.when)}){lifted if entry.name in model.lifted_if_unrelated else ''}"
+
+    _doubt(connection, model, [holds(entry) for entry in model.doubts])
     linked = connection.sql(f"SELECT l - 1 AS l, r - 1 AS r FROM scored WHERE weight > {threshold}").to_arrow_table()
     label = components(count, _numbers(linked, "l"), _numbers(linked, "r"))
     connection.register("component", pa.table({"record": np.arange(1, count + 1, dtype=np.int64), "component": label}))
-    conditions = " ".join(f"WHEN {_sided(entry.when)} THEN '{entry.name}'" for entry in model.contradictions)
+    conditions = " ".join(f"WHEN {holds(entry)} THEN '{entry.name}'" for entry in model.contradictions)
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE judged AS
@@ -219,10 +237,44 @@ def _cluster(connection: duckdb.DuckDBPyConnection, model: Model, count: int) ->
     return {str(name): int(pairs_apart) for name, pairs_apart in kept}
 
 
+def _doubt(connection: duckdb.DuckDBPyConnection, model: Model, doubts: Sequence[str]) -> None:
+    """Weigh down, in `scored`, the pairs of which the model says that what agrees is no sign of one person."""
+    conditions = " OR ".join(f"({doubt})" for doubt in doubts)
+    if conditions:
+        connection.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE doubtful AS
+            SELECT l, r
+            FROM (
+                SELECT scored.l, scored.r, coalesce({conditions}, false) AS doubtful
+                FROM scored
+                INNER JOIN cleaned AS left_record ON left_record.record = scored.l
+                INNER JOIN cleaned AS right_record ON right_record.record = scored.r
+                WHERE scored.weight > ?
+            )
+            WHERE doubtful
+            """,
+            [_bits(model.thresholds["review"])],
+        )
+        connection.execute(
+            "UPDATE scored SET weight = ? FROM doubtful WHERE doubtful.l = scored.l AND doubtful.r = scored.r",
+            [-model.clusters["strongest_against"]],
+        )
+
+
+def _listed_twice(connection: duckdb.DuckDBPyConnection, model: Model) -> str:
+    """A condition in SQL: both records are of one source that commonly lists a person twice."""
+    sources = [source for (source,) in connection.execute("SELECT DISTINCT source FROM cleaned").fetchall()]
+    common = [source.replace("'", "''") for source in sources if model.duplicates(source) == "common"]
+    listed = ", ".join(f"'{source}'" for source in common) or "NULL"
+    return f"left_record.source = right_record.source AND left_record.source IN ({listed})"
+
+
 def _edges(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[pa.Table, pa.Table]:
     """The pairs within people above the threshold for a link, and the others that are worth a look."""
     link_at, review_at = (_bits(model.thresholds[name]) for name in ("link", "review"))
     names = " ".join(f"WHEN {number} THEN '{rule_name(rule)}'" for number, rule in enumerate(model.blocking))
+    names += f" WHEN {len(model.blocking)} THEN '{EACH}'"
 
     def selected(condition: str) -> pa.Table:
         table = connection.sql(

@@ -73,6 +73,9 @@ class Model:
     comparisons: tuple[Comparison, ...]
     blocking: tuple[tuple[str, ...], ...]
     contradictions: tuple[Contradiction, ...]
+    doubts: tuple[Contradiction, ...]
+    unrelated: dict[str, float]
+    lifted_if_unrelated: frozenset[str]
 
     def duplicates(self, source: str) -> Duplicates:
         """How often `source` lists one person under two ids of its own."""
@@ -123,4 +126,7 @@ def _build(data: dict[str, Any]) -> Model:
         ),
         blocking=tuple(tuple(keys) for keys in data["blocking"]),
         contradictions=tuple(Contradiction(entry["name"], entry["when"]) for entry in data["contradictions"]),
+        doubts=tuple(Contradiction(entry["name"], entry["when"]) for entry in data["doubts"]),
+        unrelated={name: float(value) for name, value in data["unrelated"].items() if name != "lifts"},
+        lifted_if_unrelated=frozenset(data["unrelated"]["lifts"]),
     )

@@ -23,14 +23,18 @@ TOO_BROAD = {"city", "postal_code", "sex", "birth_year", "first_initial", "middl
 SECTIONS = {
     "thresholds": {"link", "review"},
     "limits": {
+        "all_pairs",
         "block_size",
         "pairs_per_record",
+        "pairs_at_most",
+        "pairs_at_once",
         "ssn_birth_dates",
         "sample_pairs",
         "training_pairs",
         "filled",
     },
-    "clusters": {"strongest_pair", "unscored_pair", "rare_duplicate"},
+    "clusters": {"strongest_pair", "strongest_against", "unscored_pair", "rare_duplicate"},
+    "unrelated": {"pairs", "two_people", "years"},
 }
 
 
@@ -75,6 +79,8 @@ def _shape_problems(document: Document) -> Iterator[Problem]:
         "comparisons": list,
         "blocking": list,
         "contradictions": list,
+        "doubts": list,
+        "unrelated": dict,
     }
     data = document.data
     for name in data.keys() - kinds.keys():
@@ -85,6 +91,7 @@ def _shape_problems(document: Document) -> Iterator[Problem]:
     entries: dict[str, dict[str, type]] = {
         "comparisons": {"name": str, "needs": list, "missing": str, "levels": list},
         "contradictions": {"name": str, "when": str},
+        "doubts": {"name": str, "when": str},
     }
     for part, fields in entries.items():
         for index, entry in enumerate(data.get(part) or []):
@@ -138,7 +145,7 @@ def _number_problems(document: Document) -> Iterator[Problem]:
         for name in sorted(names):
             if not isinstance(data[section].get(name), (int, float)):
                 yield document.problem("KB-C43", f"{section} needs the number {name!r}", section)
-        for name in data[section].keys() - names:
+        for name in data[section].keys() - names - {"lifts"}:
             yield document.problem("KB-C43", f"{section} knows no {name!r}", section, name)
     link, review = data["thresholds"].get("link"), data["thresholds"].get("review")
     if isinstance(link, float) and isinstance(review, float) and not 0 < review <= link < 1:
@@ -226,7 +233,12 @@ def _key_problems(document: Document) -> Iterator[Problem]:
 
 
 def _contradiction_problems(document: Document) -> Iterator[Problem]:
-    for index, entry in enumerate(document.data["contradictions"]):
-        if not re.fullmatch(r"[a-z ]+", entry["name"]):
-            yield document.problem("KB-C48", "a name has small letters and blanks only", "contradictions", index)
-        yield from _condition_problems(document, entry["when"], "contradictions", index, "when")
+    known = {entry["name"] for part in ("contradictions", "doubts") for entry in document.data[part]}
+    lifts = document.data["unrelated"].get("lifts")
+    if not isinstance(lifts, list) or not set(map(str, lifts)) <= known:
+        yield document.problem("KB-C42", "lifts is a list of contradictions and doubts by name", "unrelated", "lifts")
+    for part in ("contradictions", "doubts"):
+        for index, entry in enumerate(document.data[part]):
+            if not re.fullmatch(r"[a-z ]+", entry["name"]):
+                yield document.problem("KB-C48", "a name has small letters and blanks only", part, index)
+            yield from _condition_problems(document, entry["when"], part, index, "when")

@@ -1,9 +1,10 @@
 """Learning, without labels, how much each agreement weighs in the records at hand.
 
-Input: the tables `cleaned` and a declared model; output: a Splink settings dictionary with every m and u filled in. u
-comes from pairs drawn at random (seeded), m from expectation maximisation over several blocking passes. Both are
-drawn towards the declared values by as many pairs as the model's `prior_pairs`, so that a level that was never seen,
-a pass that found nothing and a handful of records all lead to sane weights. No value of a record is logged or kept.
+Input: the tables `cleaned` and `compared`, and a declared model; output: m and u for every level. u comes from pairs
+drawn at random (seeded), m from expectation maximisation over several passes, each over pairs that agree on other
+columns. Both are drawn towards the declared values by as many pairs as the model's `prior_pairs`, so that a level that
+was never seen, a pass that found nothing and a handful of records all lead to sane weights. Only counts of agreement
+patterns are looked at.
 
 Formulas: Fellegi and Sunter (1969), "A Theory for Record Linkage"; Winkler (2000) for EM. With a share `lam` of all
 pairs being one person, random pairs show u' = lam * m + (1 - lam) * u, which is solved for u: in small sets it
@@ -12,105 +13,212 @@ matters.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
-from splink import DuckDBAPI, Linker, SettingsCreator
-from splink.internals.exceptions import EMTrainingException
+import numpy as np
 
+from kinbridge.linkage.comparing import RANDOM, splink_settings
 from kinbridge.linkage.model import Comparison, Model
 
 DIGITS = 6
+STEPS_AT_MOST = 100
+CLOSE_ENOUGH = 0.0002
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model: Splink settings, and what was weighed and what not."""
+    """What was learnt: m and u by comparison and level, the share of pairs that are one person, and from what."""
 
-    settings: dict[str, Any]
-    weighed: tuple[str, ...]
+    comparisons: tuple[Comparison, ...]
+    m: tuple[tuple[float, ...], ...]
+    u: tuple[tuple[float, ...], ...]
+    share: float
     left_out: tuple[str, ...]
     passes: tuple[str, ...]
 
+    @property
+    def weighed(self) -> tuple[str, ...]:
+        """The names of the comparisons that count."""
+        return tuple(comparison.name for comparison in self.comparisons)
 
-@contextmanager
-def quiet_splink() -> Iterator[None]:
-    """Keep Splink's messages, which describe data, out of every log."""
-    logger = logging.getLogger("splink")
-    before, propagated = logger.level, logger.propagate
-    logger.setLevel(logging.CRITICAL + 1)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-        logger.propagate = propagated
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The trained model for Splink."""
+        settings = splink_settings(self.comparisons, self.share)
+        for comparison, m, u in zip(settings["comparisons"], self.m, self.u, strict=True):
+            levels = [level for level in comparison["comparison_levels"] if not level.get("is_null_level")]
+            for level, m_value, u_value in zip(levels, m, u, strict=True):
+                level["m_probability"], level["u_probability"] = m_value, u_value
+        return settings
 
 
-def train(connection: duckdb.DuckDBPyConnection, model: Model, records: int, seed: int) -> Trained:
-    """Fill in the model's m and u for the table `cleaned`.
+@dataclass(frozen=True)
+class Patterns:
+    """How often each combination of levels was seen: `levels` is (patterns, comparisons), 0 where missing."""
 
-    `records` is its number of rows. The same table, model and seed give the same numbers.
+    levels: np.ndarray
+    counts: np.ndarray
+
+
+def train(
+    connection: duckdb.DuckDBPyConnection, model: Model, comparisons: Sequence[Comparison], records: int
+) -> Trained:
+    """Learn m and u from the table `compared`.
+
+    `records` is the number of rows of `cleaned`. The same tables and model give the same numbers.
     """
-    weighed = [comparison for comparison in model.comparisons if _is_filled(connection, comparison, model)]
-    left_out = tuple(entry.name for entry in model.comparisons if entry not in weighed)
+    left_out = tuple(entry.name for entry in model.comparisons if entry not in comparisons)
     share = share_of_matches(connection, model, records)
-    settings = splink_settings(weighed, share)
-    if not weighed or records < 2:
-        return Trained(settings, tuple(entry.name for entry in weighed), left_out, ())
-    with quiet_splink():
-        api = DuckDBAPI(connection=connection)
-        cleaned = api.register("cleaned")
-        sampled = _estimate_u(cleaned, settings, model, seed).misc.save_model_to_json()
-        # A linker of its own for each pass: one that fails half-way stays without the comparisons it had put aside.
-        passes = list(
-            _maximise(connection, lambda: Linker(cleaned, sampled, log_level=None, validate_settings=False), model)
-        )
-    drawn = min(model.limits["sample_pairs"], records * (records - 1) / 2)
-    _fill_in(settings, sampled, passes, model, drawn)
+    drawn = _patterns(connection, RANDOM, len(comparisons))
+    u = [_seen(drawn, index, len(entry.levels)) for index, entry in enumerate(comparisons)]
+    for index, comparison in enumerate(comparisons):
+        u[index] = _counted_exactly(connection, comparison, u[index])
+    passes = list(_passes(connection, model, comparisons, u))
+    m = []
+    for index, comparison in enumerate(comparisons):
+        weight = model.prior_pairs
+        total = np.array([level.m for level in comparison.levels]) * weight
+        for _, learnt, matches in passes:
+            if index in learnt:
+                total += learnt[index] * matches
+                weight += matches
+        m.append(_within(_normal((total / weight).tolist()), [level.most for level in comparison.levels]))
+    blended = [
+        _cleared(comparison, own, seen, share, model.prior_pairs)
+        for comparison, own, seen in zip(comparisons, m, u, strict=True)
+    ]
     names = tuple(" + ".join(columns) for columns, _, _ in passes)
-    return Trained(settings, tuple(entry.name for entry in weighed), left_out, names)
+    return Trained(tuple(comparisons), tuple(map(tuple, m)), tuple(map(tuple, blended)), share, left_out, names)
 
 
-def splink_settings(comparisons: Sequence[Comparison], share: float) -> dict[str, Any]:
-    """`comparisons` as Splink settings with the declared m and u; `share` of all pairs are one person."""
-    return {
-        "link_type": "dedupe_only",
-        "unique_id_column_name": "record",
-        "probability_two_random_records_match": share,
-        "retain_matching_columns": False,
-        "retain_intermediate_calculation_columns": False,
-        "max_iterations": 50,
-        "em_convergence": 0.0005,
-        "blocking_rules_to_generate_predictions": [],
-        "comparisons": [
-            {
-                "output_column_name": comparison.name,
-                "comparison_levels": [
-                    {
-                        "sql_condition": comparison.missing,
-                        "label_for_charts": "missing",
-                        "is_null_level": True,
-                    },
-                    *(
-                        {
-                            "sql_condition": level.when,
-                            "label_for_charts": level.label,
-                            "m_probability": level.m,
-                            "u_probability": level.u,
-                            **({"tf_adjustment_column": level.rare_values_of} if level.rare_values_of else {}),
-                        }
-                        for level in comparison.levels
-                    ),
-                ],
-            }
-            for comparison in comparisons
-        ],
-    }
+def _patterns(connection: duckdb.DuckDBPyConnection, rule: int, comparisons: int) -> Patterns:
+    columns = ", ".join(f"c{index}" for index in range(comparisons))
+    if not comparisons:
+        return Patterns(np.zeros((0, 0), dtype=np.int64), np.zeros(0))
+    rows = connection.execute(
+        f"SELECT {columns}, count(*) FROM compared WHERE rule = {rule} GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    table = np.array(rows, dtype=np.int64).reshape(-1, comparisons + 1)
+    return Patterns(table[:, :-1], table[:, -1].astype(np.float64))
+
+
+def _seen(patterns: Patterns, index: int, levels: int) -> np.ndarray:
+    """How many pairs fell into each level of a comparison."""
+    counted: np.ndarray = np.bincount(patterns.levels[:, index], weights=patterns.counts, minlength=levels + 1)[1:]
+    return counted
+
+
+def _counted_exactly(connection: duckdb.DuckDBPyConnection, comparison: Comparison, seen: np.ndarray) -> np.ndarray:
+    """`seen` with its first level as often as in all pairs: how often two values are equal needs no sample."""
+    column = comparison.levels[0].when.partition("_l =")[0]
+    if comparison.levels[0].when != f"{column}_l = {column}_r" or seen.sum() <= 0:
+        return seen
+    [(equal, filled)] = connection.execute(
+        f"""
+        SELECT coalesce(sum(records * (records - 1.0)), 0), coalesce(sum(records), 0)
+        FROM (SELECT count(*) AS records FROM cleaned WHERE {column} IS NOT NULL GROUP BY {column})
+        """
+    ).fetchall()
+    exact = seen.copy()
+    if filled > 1:
+        exact[0] = float(seen.sum()) * float(equal) / (float(filled) * (float(filled) - 1))
+    return exact
+
+
+def _passes(
+    connection: duckdb.DuckDBPyConnection, model: Model, comparisons: Sequence[Comparison], u: Sequence[np.ndarray]
+) -> Iterator[tuple[tuple[str, ...], dict[int, np.ndarray], float]]:
+    """Each training pass that found matches: its columns, the m it learnt by comparison, and its matches."""
+    random_u = []
+    for comparison, seen in zip(comparisons, u, strict=True):
+        declared = np.array([level.u for level in comparison.levels])
+        random_u.append((seen + declared * model.prior_pairs) / (seen.sum() + model.prior_pairs))
+    for number, columns in enumerate(model.training_passes):
+        patterns = _patterns(connection, RANDOM - 1 - number, len(comparisons))
+        free = [index for index, entry in enumerate(comparisons) if not set(entry.needs) & set(columns)]
+        if len(free) < 2 or patterns.counts.sum() < 2:
+            continue
+        learnt, matches = maximise(
+            patterns,
+            {index: np.array([level.m for level in comparisons[index].levels]) for index in free},
+            {index: random_u[index] for index in free},
+            {index: [level.most for level in comparisons[index].levels] for index in free},
+        )
+        if matches >= 1:
+            yield columns, learnt, matches
+
+
+def maximise(
+    patterns: Patterns,
+    m: dict[int, np.ndarray],
+    u: dict[int, np.ndarray],
+    most: dict[int, list[float]],
+) -> tuple[dict[int, np.ndarray], float]:
+    """m by comparison after expectation maximisation with `u` held, and how many of the pairs are matches.
+
+    `m` is where it begins; no share passes its bound in `most` at any step.
+    """
+    share = 0.5
+    total = patterns.counts.sum()
+    against = _likelihood(patterns, u)
+    matches = 0.0
+    for _ in range(STEPS_AT_MOST):
+        matched = share * _likelihood(patterns, m)
+        one = matched / (matched + (1 - share) * against)
+        weights = one * patterns.counts
+        matches = float(weights.sum())
+        before, m = m, {index: _improved(patterns, weights, index, m[index], most[index]) for index in m}
+        share = min(max(matches / total, 1e-9), 1 - 1e-9)
+        if max(float(np.abs(m[index] - before[index]).max()) for index in m) < CLOSE_ENOUGH:
+            break
+    return m, matches
+
+
+def _likelihood(patterns: Patterns, chances: dict[int, np.ndarray]) -> np.ndarray:
+    result: np.ndarray = np.ones(len(patterns.counts))
+    for index, values in chances.items():
+        result = result * np.concatenate([[1.0], np.maximum(values, 1e-12)])[patterns.levels[:, index]]
+    return result
+
+
+def _improved(
+    patterns: Patterns, weights: np.ndarray, index: int, before: np.ndarray, most: Sequence[float]
+) -> np.ndarray:
+    seen: np.ndarray = np.bincount(patterns.levels[:, index], weights=weights, minlength=len(before) + 1)[1:]
+    if seen.sum() <= 0:
+        return before
+    # One pair that falls as before, so that a level never seen is not impossible.
+    improved: np.ndarray = np.array(_within(((seen + before) / (seen.sum() + 1)).tolist(), most))
+    return improved
+
+
+def _cleared(comparison: Comparison, m: Sequence[float], seen: np.ndarray, share: float, prior: float) -> list[float]:
+    """u of a comparison: random pairs hold some of one person; what these add is taken out, down to the declared u."""
+    drawn = float(seen.sum())
+    shares = (seen / drawn if drawn else seen).tolist()
+    values = []
+    for level, own, found in zip(comparison.levels, m, shares, strict=True):
+        cleared = max((found - share * own) / (1 - share), min(found, level.u))
+        values.append((cleared * drawn + level.u * prior) / (drawn + prior))
+    return _normal(values)
+
+
+def weights_sql(trained: Trained) -> str:
+    """SQL for what a row of `compared` weighs, in bits, without the prior."""
+    terms = ["0.0"]
+    for index, (comparison, m, u) in enumerate(zip(trained.comparisons, trained.m, trained.u, strict=True)):
+        cases = " ".join(
+            f"WHEN {number} THEN {math.log2(own)!r} - coalesce(t{index}, {math.log2(other)!r})"
+            if level.rare_values_of
+            else f"WHEN {number} THEN {math.log2(own / other)!r}"
+            for number, (level, own, other) in enumerate(zip(comparison.levels, m, u, strict=True), start=1)
+        )
+        terms.append(f"CASE c{index} {cases} ELSE 0.0 END")
+    return " + ".join(terms)
 
 
 def share_of_matches(connection: duckdb.DuckDBPyConnection, model: Model, records: int) -> float:
@@ -192,108 +300,6 @@ SELECT
 FROM joined
 LEFT JOIN certain ON certain.l = joined.l AND certain.r = joined.r
 """
-
-
-def _is_filled(connection: duckdb.DuckDBPyConnection, comparison: Comparison, model: Model) -> bool:
-    """Whether some column of a comparison has enough values, and more than one."""
-    tests = " OR ".join(
-        f"(count({name}) >= {model.limits['filled']} * count(*) AND count({name}) > 1 AND count(DISTINCT {name}) > 1)"
-        for name in comparison.needs
-    )
-    [(filled,)] = connection.execute(f"SELECT coalesce({tests}, false) FROM cleaned").fetchall()
-    return bool(filled)
-
-
-def _estimate_u(cleaned: Any, settings: dict[str, Any], model: Model, seed: int) -> Linker:
-    linker = Linker(cleaned, SettingsCreator(**settings), log_level=None, validate_settings=False)
-    linker.training.estimate_u_using_random_sampling(
-        max_pairs=model.limits["sample_pairs"], seed=seed, min_count_per_level=None, num_chunks=1
-    )
-    return linker
-
-
-def _maximise(
-    connection: duckdb.DuckDBPyConnection, new_linker: Callable[[], Linker], model: Model
-) -> Iterator[tuple[tuple[str, ...], dict[str, list[float]], float]]:
-    """Each training pass that found matches: its columns, the m it learnt by comparison, and its matches."""
-    for columns in model.training_passes:
-        on = " AND ".join(f"{column} IS NOT NULL" for column in columns)
-        [(pairs,)] = connection.execute(
-            f"""
-            SELECT coalesce(sum(size * (size - 1) // 2), 0)
-            FROM (SELECT count(*) AS size FROM cleaned WHERE {on} GROUP BY {", ".join(columns)})
-            """
-        ).fetchall()
-        if pairs < 2:
-            continue
-        most = model.limits["training_pairs"]
-        try:
-            session = new_linker().training.estimate_parameters_using_expectation_maximisation(
-                " AND ".join(f"l.{column} = r.{column}" for column in columns),
-                estimate_without_term_frequencies=True,
-                max_pairs=most if pairs > most else None,
-                record_sample_proportion=1.0,
-            )
-        except (EMTrainingException, ValueError):
-            # Too few matches to learn from: an answer that none of them gives would get the probability 0, which Splink
-            # refuses with a ValueError. The other passes and the declared m stand.
-            continue
-        result = session.core_model_settings
-        matches = result.probability_two_random_records_match * min(float(pairs), most)
-        learnt = {
-            comparison.output_column_name: [
-                float(level.m_probability) for level in comparison.comparison_levels if not level.is_null_level
-            ]
-            for comparison in result.comparisons
-        }
-        if matches >= 1:
-            yield columns, learnt, matches
-
-
-def _fill_in(
-    settings: dict[str, Any],
-    sampled: dict[str, Any],
-    passes: Sequence[tuple[tuple[str, ...], dict[str, list[float]], float]],
-    model: Model,
-    drawn: float,
-) -> None:
-    """Put blended m and u into `settings`; `drawn` pairs were drawn at random."""
-    share = settings["probability_two_random_records_match"]
-    seen_u = {
-        entry["output_column_name"]: [
-            float(level.get("u_probability", 0.0))
-            for level in entry["comparison_levels"]
-            if not level.get("is_null_level")
-        ]
-        for entry in sampled["comparisons"]
-    }
-    most = {comparison.name: [level.most for level in comparison.levels] for comparison in model.comparisons}
-    for comparison in settings["comparisons"]:
-        name = comparison["output_column_name"]
-        levels = [level for level in comparison["comparison_levels"] if not level.get("is_null_level")]
-        prior_m = [level["m_probability"] for level in levels]
-        prior_u = [level["u_probability"] for level in levels]
-        weight = model.prior_pairs
-        total = [value * weight for value in prior_m]
-        for _, learnt, matches in passes:
-            for index, value in enumerate(learnt.get(name, ())):
-                total[index] += value * matches
-            weight += matches if name in learnt else 0.0
-        m = _within(_normal([value / weight for value in total]), most[name])
-        # Random pairs hold some of one person; what these add to u is taken out again, down to the declared u.
-        cleared = [
-            max((seen - share * own) / (1 - share), min(seen, prior))
-            for seen, own, prior in zip(seen_u[name], m, prior_u, strict=True)
-        ]
-        u = _normal(
-            [
-                (value * drawn + prior * model.prior_pairs) / (drawn + model.prior_pairs)
-                for value, prior in zip(cleared, prior_u, strict=True)
-            ]
-        )
-        for level, m_value, u_value in zip(levels, m, u, strict=True):
-            level["m_probability"] = m_value
-            level["u_probability"] = u_value
 
 
 def _within(values: Sequence[float], most: Sequence[float]) -> list[float]:

@@ -13,7 +13,7 @@ from kinbridge.linkage.model import check_model, model_path, read_model
 MISTAKES = [
     ("thresholds:", "threshold:", "KB-C42"),
     ("needs: [sex]", "need: [sex]", "KB-C42"),
-    ("  link: 0.9 ", "  link: 0.3 ", "KB-C43"),
+    ("  link: 0.75 ", "  link: 0.2 ", "KB-C43"),
     ("  block_size: 400", "  block_sizes: 400", "KB-C43"),
     ("    medicaid: rare", "    medicaid: seldom", "KB-C44"),
     ("  middle_name: [NA,", "  second_name: [NA,", "KB-C45"),

@@ -1,0 +1,52 @@
+"""What kind of list the records are, as far as it decides which of the model's rules apply.
+
+Input: the table `cleaned`; output: whether the records are of people who are not related to each other. It looks at
+counts only, and it says so only where the records show it.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from kinbridge.linkage.model import Model
+
+# Grain: one row. Sources: cleaned. More than this many records at one address are no household.
+_RELATIVES = """
+WITH household AS (
+    SELECT list(record) AS records
+    FROM cleaned
+    WHERE address IS NOT NULL AND last_name IS NOT NULL
+    GROUP BY address, last_name
+    HAVING count(*) BETWEEN 2 AND 20
+),
+pair AS (
+    SELECT
+        a.record AS l,
+        b.record AS r
+    FROM household, unnest(records) AS a (record), unnest(records) AS b (record)
+    WHERE a.record < b.record
+)
+SELECT
+    count(*),
+    count(*) FILTER (
+        WHERE NOT list_has_any(l.first_forms, r.first_forms) AND l.first_sound <> r.first_sound
+        AND l.birth_year <> r.birth_year AND levenshtein(l.birth_digits, r.birth_digits) > 2
+    )
+FROM pair
+INNER JOIN cleaned AS l ON l.record = pair.l
+INNER JOIN cleaned AS r ON r.record = pair.r
+"""
+
+
+def unrelated(connection: duckdb.DuckDBPyConnection, model: Model) -> bool:
+    """Whether the records are of people of all ages among whom relatives do not stand together."""
+    [(pairs, two_people)] = connection.execute(_RELATIVES).fetchall()
+    [(years,)] = connection.execute(
+        "SELECT quantile_disc(birth_year, 0.9) - quantile_disc(birth_year, 0.1) FROM cleaned"
+    ).fetchall()
+    return bool(
+        years is not None
+        and years >= model.unrelated["years"]
+        and pairs >= model.unrelated["pairs"]
+        and two_people <= model.unrelated["two_people"] * pairs
+    )
