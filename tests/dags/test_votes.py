@@ -64,13 +64,18 @@ def parked(warehouse: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return warehouse
 
 
-def test_a_ballot_is_taken_from_its_member_alone_and_with_its_reason(parked: Any) -> None:
+def test_a_ballot_is_taken_from_its_member_alone_and_with_its_reason(
+    parked: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     from kinbridge.orchestration.decision import NO_ANSWER, Vote
 
     with transaction(parked.pipeline) as connection:
         number = propose(connection, PROPOSAL)
     vote = Vote(task_id="vote", proposal_id=number, member="marchetti")
-    assert vote.execute_complete({}, event("approve", "steward")) == AGAIN
+    with caplog.at_level("WARNING", "kinbridge"):
+        assert vote.execute_complete({}, event("approve", "steward")) == AGAIN
+    # The register would refuse it too, for want of evidence; that it was somebody else is said before.
+    assert "KB-G24" in caplog.text
     assert vote.execute_complete({}, event("reject", "admin")) == AGAIN
     assert vote.execute_complete({}, {"error": "late", "error_type": "timeout"}) == NO_ANSWER
     with transaction(parked.pipeline) as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from kinbridge.agreement.force import force
 from kinbridge.agreement.reader import read_agreements
 from kinbridge.agreement.shown import state_in_words
 from kinbridge.bundled.airflow_api import AirflowApi
-from kinbridge.decision.approvals import read_approvals
+from kinbridge.decision.approvals import Approvals, Decided, read_approvals
 from kinbridge.demo.services import Stack, landing_zone
 from kinbridge.errors import catalogue
 from kinbridge.settings import great_expectations_folder, include_folders
@@ -31,7 +32,7 @@ def summarise(console: Console, stack: Stack, api: AirflowApi, runs: list[dict[s
     _print(console, f"Row accounts: {ACCOUNT}", *_accounts(steward))
     _print(console, "Quarantined rows, and why", *_quarantine(steward))
     _print(console, "Agreements today", *_agreements(steward))
-    _print(console, "Left out of figures by consent, by use case", *_withheld(steward))
+    _print(console, "Withheld by consent, by use case", *_withheld(steward))
     balanced = _balanced(steward)
     questions = api.questions()
     failed = _failed(runs, questions)
@@ -89,21 +90,39 @@ def _agreements(dsn: Dsn) -> tuple[list[str], list[tuple[Any, ...]]]:
     return ["agreement", "version", "state"], sorted((one.id, one.version, state) for one, state in shown)
 
 
+def _approvals(stack: Stack) -> Approvals:
+    with transaction(stack.dsns["kb_steward"]) as connection:
+        return read_approvals(connection)
+
+
+def _keeps_unread(decision: Decided) -> bool:
+    return decision.kind == "element" and not decision.approved
+
+
 def _withheld(dsn: Dsn) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Of the last integration: records that were not compared at all, and persons left out of a use case's figures."""
     return _query(
         dsn,
         """
-        SELECT use_case.name AS use_case, clause.name AS clause, clause.persons::int AS persons
-        FROM (
-            SELECT facts -> 'persons' AS persons
+        WITH latest AS (
+            SELECT DISTINCT ON (what) what, facts
             FROM ledger.event
-            WHERE what = 'left out of figures'
-            ORDER BY event_id DESC
-            LIMIT 1
-        ) AS latest
-        CROSS JOIN LATERAL jsonb_each(latest.persons) AS use_case (name, clauses)
+            WHERE what IN ('left out of linkage', 'left out of figures')
+            ORDER BY what, event_id DESC
+        )
+
+        SELECT
+            'every one' AS use_case,
+            'not compared with other records' AS how,
+            (facts ->> 'records withheld by consent')::integer AS number
+        FROM latest
+        WHERE what = 'left out of linkage'
+        UNION ALL
+        SELECT use_case.name, clause.name, clause.persons::integer
+        FROM latest
+        CROSS JOIN LATERAL jsonb_each(latest.facts -> 'persons') AS use_case (name, clauses)
         CROSS JOIN LATERAL jsonb_each_text(use_case.clauses) AS clause (name, persons)
-        ORDER BY 1, 2
+        WHERE latest.what = 'left out of figures'
         """,
     )
 
@@ -144,6 +163,11 @@ def _where(console: Console, stack: Stack, questions: list[dict[str, Any]]) -> N
         console.print(f"Receipts of {partner}: {landing_zone(stack.sftp, partner)}", soft_wrap=True)
     docs = great_expectations_folder() / "uncommitted" / "data_docs" / "local_site" / "index.html"
     console.print(f"Data Docs: {docs}", soft_wrap=True)
+    rejected = sorted(decision.subject for decision in _approvals(stack).decisions if _keeps_unread(decision))
+    console.print(f"Rejected elements, which stay unread: {', '.join(rejected) or 'none'}", soft_wrap=True)
+    console.print(
+        f"The demo's own declarations: export KINBRIDGE_INCLUDE={os.environ['KINBRIDGE_INCLUDE']}", soft_wrap=True
+    )
     console.print(f"Airflow: {stack.airflow.url}   user {stack.airflow.user}   password {stack.airflow.password}")
     for question in questions:
         instance = question["task_instance"]

@@ -48,7 +48,9 @@ class Vote(HITLOperator):  # type: ignore[misc]
         super().__init__(
             subject="Ballot",
             options=list(Choice),
-            params={"reason": Param("", type="string", title="Reason", description="Kept in the register.")},
+            params={
+                "reason": Param(None, type=["null", "string"], title="Reason", description="Kept in the register.")
+            },
             **kwargs,
         )
         self.proposal_id = proposal_id

@@ -54,7 +54,10 @@ class DestructionDecision(HITLOperator):  # type: ignore[misc]
             options=list(CHOICES),
             params={
                 "reason": Param(
-                    "", type="string", title="Reason", description="Kept in the ledger. A rejection needs one."
+                    None,
+                    type=["null", "string"],
+                    title="Reason",
+                    description="Kept in the ledger. A rejection needs one.",
                 )
             },
             **kwargs,

@@ -36,7 +36,7 @@ class HoldDecision(HITLOperator):  # type: ignore[misc]
             subject="Held delivery",
             # What there is at most; which of them are offered depends on the delivery.
             options=[APPROVE, REJECT],
-            params={"reason": Param("", type="string", title="Reason", description="Kept in the ledger.")},
+            params={"reason": Param(None, type=["null", "string"], title="Reason", description="Kept in the ledger.")},
             **kwargs,
         )
         self.delivery_id = delivery_id
