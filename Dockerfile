@@ -23,6 +23,7 @@ RUN groupadd --gid 10001 kinbridge \
     # Volumes take over the owner of the folder that they are mounted on.
     && install -d -m 0700 -o kinbridge -g kinbridge \
         /opt/airflow/logs /var/lib/kinbridge /var/lib/kinbridge/landing /var/lib/kinbridge/secrets \
+        /var/lib/kinbridge/certificates /var/lib/kinbridge/probes /var/lib/kinbridge/backup_keys \
         /var/lib/kinbridge/sftp /run/kinbridge /run/kinbridge/airflow \
         /opt/kinbridge/great_expectations/uncommitted
 COPY --from=builder /opt/venv /opt/venv

@@ -69,7 +69,7 @@ def agreement_diff(
 
 def _tell_holdings(removed: dict[str, frozenset[str]], url: str | None) -> None:
     from kinbridge.agreement.holdings import holdings
-    from kinbridge.cli.partner import pipeline_dsn
+    from kinbridge.cli.way_in import pipeline_dsn
     from kinbridge.warehouse.connection import transaction
 
     with transaction(pipeline_dsn(url)) as connection:

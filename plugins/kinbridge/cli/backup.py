@@ -5,21 +5,15 @@ from __future__ import annotations
 import getpass
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kinbridge.cli.retention import AsJson, By
-
-if TYPE_CHECKING:
-    from kinbridge.warehouse.connection import Dsn
+from kinbridge.cli.way_in import OwnerUrl, owner_dsn
 
 backup_app = typer.Typer(help="Encrypted backups, with keys for each partner's data.", no_args_is_help=True)
 
-OwnerUrl = Annotated[
-    str | None,
-    typer.Option(envvar="KINBRIDGE_OWNER_URL", help="postgresql:// address of kb_owner; by default roles.json."),
-]
 Keys = Annotated[
     Path | None, typer.Option(envvar="KINBRIDGE_BACKUP_KEYS", help="The folder of keys, apart from the backups.")
 ]
@@ -37,7 +31,7 @@ def make_command(
     from kinbridge.backup.make import make_backup
     from kinbridge.destruction.places import key_folder
 
-    made = make_backup(_owner(url), to, KeyFolder(keys or key_folder()), by or getpass.getuser())
+    made = make_backup(owner_dsn(url), to, KeyFolder(keys or key_folder()), by or getpass.getuser())
     typer.echo(
         f"Backup {made.backup_id}: {made.rows:,} rows in {len(made.files)} files, {made.size:,} bytes, "
         f"{len(made.parts)} keys."
@@ -97,11 +91,3 @@ def restore_command(
         typer.echo(f"Not back, its key is destroyed: {part} ({reason})")
     for part in found.lost:
         typer.echo(f"Not back, its key is gone: {part}")
-
-
-def _owner(url: str | None) -> Dsn:
-    from kinbridge.settings import state_folder
-    from kinbridge.warehouse.connection import Dsn
-    from kinbridge.warehouse.roles import OWNER, role_dsns
-
-    return Dsn.from_url(url) if url else role_dsns(state_folder() / "roles")[OWNER]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kinbridge.cli.partner import PipelineUrl, pipeline_dsn
+from kinbridge.cli.way_in import PipelineUrl, pipeline_dsn
 
 
 def calendar_command(

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kinbridge.cli.way_in import StewardUrl, steward_dsn
+
 if TYPE_CHECKING:
     from kinbridge.consent.standing import Standing
-    from kinbridge.warehouse.connection import Dsn
 
 DAY = "%Y-%m-%d"
 
@@ -26,12 +27,6 @@ consent_app = typer.Typer(help="Consent of persons: record it, and show what fol
 Partner = Annotated[str, typer.Option(help="The partner whose id it is, as in medicaid.")]
 Person = Annotated[str, typer.Option(help="The partner's own id of the person; - to be asked, or from standard input.")]
 By = Annotated[str | None, typer.Option(help="Who you are, for the ledger; by default your name on this machine.")]
-StewardUrl = Annotated[
-    str | None,
-    typer.Option(
-        envvar="KINBRIDGE_STEWARD_URL", help="postgresql:// address of kb_steward, or your own; by default roles.json."
-    ),
-]
 
 
 @consent_app.command("record")
@@ -75,7 +70,7 @@ def record_command(
         supersedes=supersedes,
     )
     words = Words({one.id for one in read_use_cases()}, code_set("program").codes, read_forms())
-    with transaction(_steward(url)) as connection:
+    with transaction(steward_dsn(url)) as connection:
         number = record_statement(connection, statement, words, by or getpass.getuser(), unlinked_too=unlinked)
     typer.echo(f"Recorded as statement {number}. The figures follow with the next integration.")
 
@@ -100,7 +95,7 @@ def show_command(
     from kinbridge.consent.standing import look_at
     from kinbridge.warehouse.connection import transaction
 
-    with transaction(_steward(url)) as connection:
+    with transaction(steward_dsn(url)) as connection:
         found = look_at(
             connection,
             partner,
@@ -122,15 +117,6 @@ def _asked(person: str) -> str:
     if not given.strip():
         raise typer.BadParameter("no id was given", param_hint="--person")
     return given.strip()
-
-
-def _steward(url: str | None) -> Dsn:
-    """The way in as kb_steward: the address that was given, or the one that provisioning left in the state folder."""
-    from kinbridge.settings import state_folder
-    from kinbridge.warehouse.connection import Dsn
-    from kinbridge.warehouse.roles import STEWARD, role_dsns
-
-    return Dsn.from_url(url) if url else role_dsns(state_folder() / "roles")[STEWARD]
 
 
 def _lines(found: Standing) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kinbridge.cli.partner import PipelineUrl, pipeline_dsn
+from kinbridge.cli.way_in import PipelineUrl, pipeline_dsn
 
 if TYPE_CHECKING:
     from kinbridge.decision.item import Item

@@ -5,15 +5,12 @@ from __future__ import annotations
 import getpass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from kinbridge.cli.partner import PipelineUrl, pipeline_dsn
-from kinbridge.cli.retention import By, Day, StewardUrl, day_of, find, steward_dsn
-
-if TYPE_CHECKING:
-    from kinbridge.warehouse.connection import Dsn
+from kinbridge.cli.retention import By, Day, day_of, find
+from kinbridge.cli.way_in import PipelineUrl, StewardUrl, linkage_dsn, pipeline_dsn, steward_dsn
 
 destruction_app = typer.Typer(help="Destruction, with approval, proof and certificate.", no_args_is_help=True)
 
@@ -99,7 +96,7 @@ def carry_out_command(
     from kinbridge.destruction.carry_out import Site, carry_out
     from kinbridge.destruction.places import searched_folders
 
-    site = Site(pipeline_dsn(url), _linkage(linkage_url), searched=[*searched_folders(), *(search or [])])
+    site = Site(pipeline_dsn(url), linkage_dsn(linkage_url), searched=[*searched_folders(), *(search or [])])
     made = carry_out(site, number, by or getpass.getuser())
     if made is None:
         typer.echo(f"Batch {number} is certified already.")
@@ -121,11 +118,3 @@ def flush_command(
 
     segments = flush(Dsn.from_url(url))
     typer.echo(f"Statistics are written anew, and {segments} segments of the write-ahead log are overwritten.")
-
-
-def _linkage(url: str | None) -> Dsn:
-    from kinbridge.settings import state_folder
-    from kinbridge.warehouse.connection import Dsn
-    from kinbridge.warehouse.roles import LINKAGE, role_dsns
-
-    return Dsn.from_url(url) if url else role_dsns(state_folder() / "roles")[LINKAGE]

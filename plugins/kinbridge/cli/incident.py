@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kinbridge.cli.backup import OwnerUrl
 from kinbridge.cli.retention import AsJson, By
+from kinbridge.cli.way_in import OwnerUrl
 
 if TYPE_CHECKING:
     from kinbridge.incident.book import Incident

@@ -8,22 +8,9 @@ from typing import Annotated
 
 import typer
 
-from kinbridge.warehouse.connection import Dsn
+from kinbridge.cli.way_in import PipelineUrl, pipeline_dsn
 
 partner_app = typer.Typer(help="Partners: who they are, and pausing them.", no_args_is_help=True)
-
-PipelineUrl = Annotated[
-    str | None,
-    typer.Option(envvar="KINBRIDGE_PIPELINE_URL", help="postgresql:// address of kb_pipeline; by default roles.json."),
-]
-
-
-def pipeline_dsn(url: str | None) -> Dsn:
-    """The way in as kb_pipeline: the address that was given, or the one that provisioning left in the state folder."""
-    from kinbridge.settings import state_folder
-    from kinbridge.warehouse.roles import PIPELINE, role_dsns
-
-    return Dsn.from_url(url) if url else role_dsns(state_folder() / "roles")[PIPELINE]
 
 
 @partner_app.command("list")

@@ -10,23 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kinbridge.cli.partner import PipelineUrl, pipeline_dsn
+from kinbridge.cli.way_in import PipelineUrl, StewardUrl, pipeline_dsn, steward_dsn
 
 if TYPE_CHECKING:
     from kinbridge.quarantine.look import Look
     from kinbridge.quarantine.replay import Replay
     from kinbridge.quarantine.waiting import Waiting
-    from kinbridge.warehouse.connection import Dsn
 
 quarantine_app = typer.Typer(help="Rows that were set aside, and their replay.", no_args_is_help=True)
 
 Feed = Annotated[str | None, typer.Option("--feed", help="Only this feed, as in medicaid/eligibility_v1.")]
-StewardUrl = Annotated[
-    str | None,
-    typer.Option(
-        envvar="KINBRIDGE_STEWARD_URL", help="postgresql:// address of kb_steward, or your own; by default roles.json."
-    ),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 By = Annotated[str | None, typer.Option(help="Who you are, for the ledger; by default your name on this machine.")]
 
@@ -45,7 +38,7 @@ def list_command(
     from kinbridge.quarantine.waiting import waiting
     from kinbridge.warehouse.connection import transaction
 
-    with transaction(_steward(url)) as connection:
+    with transaction(steward_dsn(url)) as connection:
         found = waiting(connection, feed=feed, delivery_id=delivery, rule=rule, resolved_too=not only_open)
     if as_json:
         typer.echo(json.dumps([one.as_plain() for one in found], indent=1))
@@ -67,7 +60,7 @@ def show_command(
     from kinbridge.quarantine.look import look_at, values_of
     from kinbridge.warehouse.connection import transaction
 
-    dsn = _steward(url)
+    dsn = steward_dsn(url)
     with transaction(dsn) as connection:
         look = look_at(connection, delivery, line_no=line, most=most)
     _print_look(look, values_of(dsn, look, datetime.now(UTC).date(), by or getpass.getuser()) if values else {})
@@ -114,15 +107,6 @@ def replay_command(
             sys.stderr.write(f"{problem}\n")
     if failed:
         raise typer.Exit(1)
-
-
-def _steward(url: str | None) -> Dsn:
-    """The way in as kb_steward: the address that was given, or the one that provisioning left in the state folder."""
-    from kinbridge.settings import state_folder
-    from kinbridge.warehouse.connection import Dsn
-    from kinbridge.warehouse.roles import STEWARD, role_dsns
-
-    return Dsn.from_url(url) if url else role_dsns(state_folder() / "roles")[STEWARD]
 
 
 def _print_waiting(found: list[Waiting]) -> None:

@@ -10,27 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kinbridge.cli.partner import PipelineUrl, pipeline_dsn
-from kinbridge.cli.quarantine import StewardUrl
+from kinbridge.cli.way_in import PipelineUrl, StewardUrl, pipeline_dsn, steward_dsn
 
 if TYPE_CHECKING:
     from kinbridge.release.register import Release
     from kinbridge.trace.release import ReleaseTrace
-    from kinbridge.warehouse.connection import Dsn
 
 release_app = typer.Typer(help="Named extracts for recipients: request, state, recalls.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 By = Annotated[str | None, typer.Option(help="Who you are, for the ledger; by default your name on this machine.")]
-
-
-def steward_dsn(url: str | None) -> Dsn:
-    """The way in as kb_steward: the address that was given, or the one that provisioning left in the state folder."""
-    from kinbridge.settings import state_folder
-    from kinbridge.warehouse.connection import Dsn
-    from kinbridge.warehouse.roles import STEWARD, role_dsns
-
-    return Dsn.from_url(url) if url else role_dsns(state_folder() / "roles")[STEWARD]
 
 
 def plain(value: Any) -> str:
@@ -74,24 +63,6 @@ def list_command(
             f"Overdue since {recall.due_on}: recall {recall.recall_id} of release {recall.release_id} "
             f"({recall.cause}), {recall.recipient}."
         )
-
-
-@release_app.command("show")
-def show_command(
-    *,
-    release: Annotated[str, typer.Argument(help="Number of the release, or name of the extract for the newest.")],
-    as_json: AsJson = False,
-    by: By = None,
-    url: StewardUrl = None,
-) -> None:
-    """Show a release: who asked and decided, what is in it, its clauses, files and recalls."""
-    from kinbridge.trace.release import trace_release
-
-    found = trace_release(steward_dsn(url), release, by or getpass.getuser())
-    if as_json:
-        typer.echo(json.dumps(found.as_plain(), indent=1, default=plain))
-    else:
-        print_release(found)
 
 
 @release_app.command("request")

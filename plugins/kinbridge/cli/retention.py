@@ -9,32 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kinbridge.cli.partner import PipelineUrl, pipeline_dsn
+from kinbridge.cli.way_in import PipelineUrl, StewardUrl, pipeline_dsn, steward_dsn
 
 if TYPE_CHECKING:
     from kinbridge.retention.due import Due
     from kinbridge.retention.rule import FeedRules
-    from kinbridge.warehouse.connection import Dsn
 
 retention_app = typer.Typer(help="How long things are kept, and what is due for destruction.", no_args_is_help=True)
 
 Day = Annotated[datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="As of this day; by default today.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 By = Annotated[str | None, typer.Option(help="Who you are, for the ledger; by default your name on this machine.")]
-StewardUrl = Annotated[
-    str | None,
-    typer.Option(envvar="KINBRIDGE_STEWARD_URL", help="postgresql:// address of kb_steward; by default roles.json."),
-]
 FeedName = Annotated[str, typer.Argument(help="The feed, as in medicaid/eligibility_v1.")]
-
-
-def steward_dsn(url: str | None) -> Dsn:
-    """The way in as kb_steward: the address that was given, or the one that provisioning left in the state folder."""
-    from kinbridge.settings import state_folder
-    from kinbridge.warehouse.connection import Dsn
-    from kinbridge.warehouse.roles import STEWARD, role_dsns
-
-    return Dsn.from_url(url) if url else role_dsns(state_folder() / "roles")[STEWARD]
 
 
 def day_of(given: datetime | None) -> date:

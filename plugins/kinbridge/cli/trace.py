@@ -10,29 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kinbridge.cli.quarantine import StewardUrl
-from kinbridge.cli.release import AsJson, By, plain, print_release, steward_dsn
+from kinbridge.cli.release import AsJson, By, plain, print_release, release_app
+from kinbridge.cli.way_in import LinkageUrl, StewardUrl, linkage_dsn, steward_dsn
 
 if TYPE_CHECKING:
     from kinbridge.trace.figure import FigureTrace
     from kinbridge.trace.file import FileTrace
-    from kinbridge.warehouse.connection import Dsn
 
 trace_app = typer.Typer(help="From figures, releases and persons to files, and back.", no_args_is_help=True)
-
-LinkageUrl = Annotated[
-    str | None,
-    typer.Option(envvar="KINBRIDGE_LINKAGE_URL", help="postgresql:// address of kb_linkage; by default roles.json."),
-]
-
-
-def linkage_dsn(url: str | None) -> Dsn:
-    """The way in as kb_linkage: the address that was given, or the one that provisioning left in the state folder."""
-    from kinbridge.settings import state_folder
-    from kinbridge.warehouse.connection import Dsn
-    from kinbridge.warehouse.roles import LINKAGE, role_dsns
-
-    return Dsn.from_url(url) if url else role_dsns(state_folder() / "roles")[LINKAGE]
 
 
 @trace_app.command("person")
@@ -72,6 +57,7 @@ def person_command(
     typer.echo(f"{len(found.disclosures)} disclosure(s) since {first}. {TABLES_ARE_NONE}")
 
 
+@release_app.command("show")
 @trace_app.command("release")
 def release_command(
     *,
@@ -80,7 +66,7 @@ def release_command(
     by: By = None,
     url: StewardUrl = None,
 ) -> None:
-    """From a release to its agreement, approvals, feeds, deliveries and files."""
+    """Show a release: who asked and decided, what is in it, its clauses, feeds, deliveries, files and recalls."""
     from kinbridge.trace.release import trace_release
 
     found = trace_release(steward_dsn(url), release, by or getpass.getuser())

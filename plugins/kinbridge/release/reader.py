@@ -9,12 +9,12 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kinbridge.declaration.document import Document, DocumentError, Key, Problem, read_document
+from kinbridge.declaration.document import DocumentError, Key, Problem, read_document
+from kinbridge.declaration.shape import Shape
 from kinbridge.errors import KinbridgeError
 from kinbridge.release.forms import GROUPED, Form
 from kinbridge.release.model import Codes, Extract, ExtractColumn, Grain
@@ -88,7 +88,7 @@ def read_extract(name: str, folders: Sequence[Path] | None = None) -> Extract:
 
 def _read(path: Path, folder: Path) -> tuple[Extract | None, list[Problem]]:
     try:
-        read = _Reader(read_document(path))
+        read = Shape(read_document(path), code="KB-T01")
     except DocumentError as error:
         return None, [error.problem]
     data = read.document.data
@@ -120,7 +120,8 @@ def _read(path: Path, folder: Path) -> tuple[Extract | None, list[Problem]]:
         digest=_digest(data, text),
         lines=read.document.lines,
     )
-    return extract, read.problems
+    # A field that is read twice is told once.
+    return extract, list(dict.fromkeys(read.problems))
 
 
 def _digest(data: dict[str, Any], sql: str) -> str:
@@ -129,7 +130,7 @@ def _digest(data: dict[str, Any], sql: str) -> str:
     return hashlib.sha256(f"{canonical}\n{sql}".encode()).hexdigest()
 
 
-def _sql(read: _Reader, path: Path, folder: Path) -> str:
+def _sql(read: Shape, path: Path, folder: Path) -> str:
     if path.parent != folder / "sql" / "release" or path.suffix != ".sql":
         read.refuse("population is the name of a file below include/sql/release/", "population")
         return ""
@@ -140,7 +141,7 @@ def _sql(read: _Reader, path: Path, folder: Path) -> str:
         return ""
 
 
-def _enumerations(read: _Reader) -> tuple[Grain, Codes]:
+def _enumerations(read: Shape) -> tuple[Grain, Codes]:
     grain, codes = read.text("grain"), read.document.data.get("codes", Codes.RANDOM.value)
     if grain not in set(Grain):
         read.refuse(f"grain is one of {', '.join(Grain)}", "grain")
@@ -151,7 +152,7 @@ def _enumerations(read: _Reader) -> tuple[Grain, Codes]:
     return Grain(grain), Codes(codes)
 
 
-def _columns(read: _Reader) -> tuple[ExtractColumn, ...]:
+def _columns(read: Shape) -> tuple[ExtractColumn, ...]:
     columns = read.document.data.get("columns")
     if not isinstance(columns, dict) or not columns:
         read.refuse("columns is required, as a mapping of names to what they are", "columns")
@@ -159,7 +160,7 @@ def _columns(read: _Reader) -> tuple[ExtractColumn, ...]:
     return tuple(_column(read, name) for name in columns)
 
 
-def _column(read: _Reader, name: str) -> ExtractColumn:
+def _column(read: Shape, name: str) -> ExtractColumn:
     where = ("columns", name)
     given = read.document.data["columns"][name]
     if not isinstance(given, dict) or not NAME.fullmatch(name) or name in ("code", "person_id"):
@@ -188,7 +189,7 @@ def _column(read: _Reader, name: str) -> ExtractColumn:
     )
 
 
-def _form(read: _Reader, where: tuple[Key, ...], given: dict[str, Any]) -> Form:
+def _form(read: Shape, where: tuple[Key, ...], given: dict[str, Any]) -> Form:
     name = read.text(*where, "form")
     groups = given.get("groups", [])
     whole = isinstance(groups, list) and all(isinstance(g, int) and not isinstance(g, bool) for g in groups)
@@ -201,46 +202,3 @@ def _form(read: _Reader, where: tuple[Key, ...], given: dict[str, Any]) -> Form:
         groups = [0]
     on = read.day(*where, "on") if name == "age" else None
     return Form(name, tuple(groups), on)
-
-
-@dataclass
-class _Reader:
-    """Takes required values out of one document; what is missing or of the wrong kind becomes a problem."""
-
-    document: Document
-    problems: list[Problem] = field(default_factory=list)
-
-    def refuse(self, text: str, *where: Key) -> None:
-        problem = self.document.problem("KB-T01", text, *where)
-        if problem not in self.problems:
-            self.problems.append(problem)
-
-    def value(self, *where: Key) -> Any:
-        found: Any = self.document.data
-        for key in where:
-            try:
-                found = found[key]
-            except (KeyError, IndexError, TypeError):
-                return None
-        return found
-
-    def text(self, *where: Key) -> str:
-        found = self.value(*where)
-        if isinstance(found, str) and found.strip():
-            return found.strip()
-        self.refuse(f"{'.'.join(map(str, where))} is required, as text", *where)
-        return ""
-
-    def texts(self, *where: Key) -> tuple[str, ...]:
-        found = self.value(*where)
-        if isinstance(found, list) and found and all(isinstance(item, str) for item in found):
-            return tuple(dict.fromkeys(found))
-        self.refuse(f"{'.'.join(map(str, where))} is required, as a list of names", *where)
-        return ()
-
-    def day(self, *where: Key) -> date:
-        found = self.value(*where)
-        if isinstance(found, date) and not isinstance(found, datetime):
-            return found
-        self.refuse(f"{'.'.join(map(str, where))} is required, as a day such as 2026-01-31", *where)
-        return date.min
