@@ -18,6 +18,7 @@ from kinbridge.contract.odcs import feed_of
 from kinbridge.delivery.endpoint import SftpEndpoint
 from kinbridge.errors import KinbridgeError
 from kinbridge.ledger.states import State
+from kinbridge.partner.intermediary import Intermediary, intermediary_of
 from kinbridge.receipt.send import send_receipt
 from kinbridge.receive.collect import collect, gate, plan_of
 from kinbridge.receive.receipt import receipt_of
@@ -99,6 +100,11 @@ def test_files_come_from_and_receipts_go_to_the_partners_folder_on_its_account(
         shutil.rmtree(place)
         (sftp_server.jail(ACCOUNT) / "inbox" / "visits_202605.csv").unlink()
         intake.empty()
+
+
+def test_who_has_no_profile_sends_and_receives_itself(include: Path) -> None:
+    assert intermediary_of("state_university") is None
+    assert intermediary_of(PARTNER) == Intermediary(SENDER, FOLDER)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from kinbridge.bundled.sftp import SftpService
 from kinbridge.contract.odcs import feeds
 from kinbridge.delivery.endpoint import SftpEndpoint
 from kinbridge.partner.profile import partners
+from kinbridge.release.recipient import recipients
 from kinbridge.settings import great_expectations_folder, state_folder
 from kinbridge.warehouse.connection import Dsn
 from kinbridge.warehouse.migrate import migrate
@@ -53,7 +54,7 @@ def start_storage(say: Say) -> tuple[PostgresService, dict[str, Dsn], SftpServic
     say(f"Postgres on 127.0.0.1:{server.port}")
     dsns = provision(server.dsn(), folder / "roles")
     say(f"warehouse at migration {migrate(dsns['kb_owner'])}")
-    files = sftp.start(folder / "sftp", partners())
+    files = sftp.start(folder / "sftp", [*partners(), *recipients()])
     say(f"SFTP server on 127.0.0.1:{files.port}, accounts {', '.join(sorted(files.keys))}")
     return server, dsns, files
 

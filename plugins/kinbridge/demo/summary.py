@@ -15,6 +15,7 @@ from kinbridge.bundled.airflow_api import AirflowApi
 from kinbridge.decision.approvals import Approvals, Decided, read_approvals
 from kinbridge.demo.services import Stack, landing_zone
 from kinbridge.errors import catalogue
+from kinbridge.partner.profile import partners
 from kinbridge.settings import great_expectations_folder, include_folders
 from kinbridge.warehouse.connection import Dsn, transaction
 
@@ -159,7 +160,7 @@ def _failed(runs: list[dict[str, Any]], questions: list[dict[str, Any]]) -> list
 
 def _where(console: Console, stack: Stack, questions: list[dict[str, Any]]) -> None:
     console.rule("Where to look")
-    for partner in sorted(stack.sftp.keys):
+    for partner in partners():
         console.print(f"Receipts of {partner}: {landing_zone(stack.sftp, partner)}", soft_wrap=True)
     docs = great_expectations_folder() / "uncommitted" / "data_docs" / "local_site" / "index.html"
     console.print(f"Data Docs: {docs}", soft_wrap=True)

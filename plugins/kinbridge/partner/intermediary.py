@@ -30,13 +30,16 @@ class Intermediary:
 
 
 def intermediary_of(partner: str) -> Intermediary | None:
-    """The intermediary that the partner's profile names; None where it sends itself.
+    """The intermediary that the partner's profile names; None where it sends itself, and for who has no profile here,
+    as a recipient of releases.
 
-    Raises `KinbridgeError` KB-C40 when there is no profile, or it does not say whom and where.
+    Raises `KinbridgeError` KB-C40 when the profile cannot be read, or does not say whom and where.
     """
     try:
         document = read_document(profile_path(partner))
-    except (FileNotFoundError, DocumentError):
+    except FileNotFoundError:
+        return None
+    except DocumentError:
         raise KinbridgeError("KB-C40", partner=partner) from None
     if KEY not in document.data:
         return None

@@ -23,6 +23,11 @@ def recipient_paths(folders: Sequence[Path] | None = None) -> list[Path]:
     return [path for folder in folders or include_folders() for path in sorted((folder / "recipients").glob("*.yaml"))]
 
 
+def recipients(folders: Sequence[Path] | None = None) -> list[str]:
+    """The codes of all recipients that are declared, sorted."""
+    return sorted({path.stem for path in recipient_paths(folders)})
+
+
 def read_recipient(code: str, folders: Sequence[Path] | None = None) -> Recipient:
     """The profile of a recipient. Raises `KinbridgeError` KB-T03 when there is none, or it cannot be used."""
     path = next((path for path in recipient_paths(folders) if path.stem == code), None)
