@@ -215,7 +215,8 @@ def test_decisions_are_taken_in_airflow_and_kept_in_the_ledger(world: World) -> 
 
     assert world.state(APPROVED) == "partly_accepted"
     with (world.files / "truth" / "spoilt.csv").open(encoding="utf-8", newline="") as text:
-        spoilt = [row for row in csv.DictReader(text) if row["feed"] == APPROVED]
+        # Durations are no longer read: an amendment took them back.
+        spoilt = [row for row in csv.DictReader(text) if row["feed"] == APPROVED and "duration" not in row["how"]]
     refused = {row["line_no"] for row in spoilt if row["fate"] == "quarantined"}
     repeated = {row["line_no"] for row in spoilt if row["fate"] == "duplicate"}
     account = world.account(APPROVED)
