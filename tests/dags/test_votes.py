@@ -64,6 +64,13 @@ def parked(warehouse: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return warehouse
 
 
+def test_a_ballot_asks_for_a_reason_only_whatever_its_dag_is_run_with() -> None:
+    from kinbridge.orchestration.decision import Vote
+
+    vote = Vote(task_id="vote", proposal_id=1, member="ada", params={"release": "reach", "number": None})
+    assert list(vote.params) == ["reason"]
+
+
 def test_a_ballot_is_taken_from_its_member_alone_and_with_its_reason(
     parked: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -45,6 +45,8 @@ class Vote(HITLOperator):  # type: ignore[misc]
     template_fields = ("subject", "body", "proposal_id", "member")
 
     def __init__(self, *, proposal_id: Any, member: Any, **kwargs: Any) -> None:
+        # A mapped task is handed those of its DAG; a ballot asks for a reason and nothing else.
+        kwargs.pop("params", None)
         super().__init__(
             subject="Ballot",
             options=list(Choice),

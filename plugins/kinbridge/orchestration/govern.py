@@ -49,6 +49,8 @@ class DestructionDecision(HITLOperator):  # type: ignore[misc]
     template_fields = ("subject", "body", "destruction_id")
 
     def __init__(self, *, destruction_id: Any, **kwargs: Any) -> None:
+        # A mapped task is handed those of its DAG; a decision asks for a reason and nothing else.
+        kwargs.pop("params", None)
         super().__init__(
             subject="Destruction",
             options=list(CHOICES),
