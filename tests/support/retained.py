@@ -184,7 +184,7 @@ class Retained:
         with transaction(self.warehouse.pipeline) as connection:
             return propose_due(connection, day, found, "govern")
 
-    def approve(self, batch: int, by: str = "Evangeline Marchetti") -> int:
+    def approve(self, batch: int, by: str = "A Chair") -> int:
         """Approve a batch."""
         with transaction(self.warehouse.pipeline) as connection:
             decide(connection, batch, "approved", by, datetime.now(UTC), reason="It is due.")
