@@ -6,8 +6,7 @@ counts only, and it says so only where the records show it.
 
 from __future__ import annotations
 
-import duckdb
-
+from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.model import Model
 
 # Grain: one row. Sources: cleaned. More than this many records at one address are no household.
@@ -38,12 +37,10 @@ INNER JOIN cleaned AS r ON r.record = pair.r
 """
 
 
-def unrelated(connection: duckdb.DuckDBPyConnection, model: Model) -> bool:
+def unrelated(engine: Engine, model: Model) -> bool:
     """Whether the records are of people of all ages among whom relatives do not stand together."""
-    [(pairs, two_people)] = connection.execute(_RELATIVES).fetchall()
-    [(years,)] = connection.execute(
-        "SELECT quantile_disc(birth_year, 0.9) - quantile_disc(birth_year, 0.1) FROM cleaned"
-    ).fetchall()
+    [(pairs, two_people)] = engine.rows(_RELATIVES)
+    [(years,)] = engine.rows("SELECT quantile_disc(birth_year, 0.9) - quantile_disc(birth_year, 0.1) FROM cleaned")
     return bool(
         years is not None
         and years >= model.unrelated["years"]
