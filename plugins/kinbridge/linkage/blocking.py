@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import duckdb
 
 from kinbridge.linkage.model import Model
+from kinbridge.linkage.purpose import Only, everybody
 
 EACH = "each with each"
 
@@ -22,14 +23,16 @@ def rule_name(columns: Sequence[str]) -> str:
     return " + ".join(columns)
 
 
-def find_candidates(connection: duckdb.DuckDBPyConnection, model: Model, records: int) -> dict[str, int]:
+def find_candidates(
+    connection: duckdb.DuckDBPyConnection, model: Model, records: int, only: Only = everybody
+) -> dict[str, int]:
     """Make the table `candidate` (match_key, join_key_l, join_key_r) and return the pairs that each rule added.
 
     `match_key` is the position of the rule in the model, as Splink wants it; `join_key_l < join_key_r` are record
-    numbers.
+    numbers. `only` leaves out the pairs that may not be compared.
     """
     if records <= model.limits["all_pairs"]:
-        return _compare_all(connection, model)
+        return _compare_all(connection, model, only)
     left_out = int(min(model.limits["pairs_per_record"] * records, model.limits["pairs_at_most"]))
     parts = []
     for number, columns in enumerate(model.blocking):
@@ -46,7 +49,7 @@ def find_candidates(connection: duckdb.DuckDBPyConnection, model: Model, records
             min(match_key)::VARCHAR AS match_key,
             join_key_l,
             join_key_r
-        FROM ({union})
+        FROM ({only(union, 'join_key_l', 'join_key_r')})
         GROUP BY join_key_l, join_key_r
         """
     )
@@ -57,19 +60,17 @@ def find_candidates(connection: duckdb.DuckDBPyConnection, model: Model, records
     return {rule_name(model.blocking[number]): int(count) for number, count in counted}
 
 
-def _compare_all(connection: duckdb.DuckDBPyConnection, model: Model) -> dict[str, int]:
+def _compare_all(connection: duckdb.DuckDBPyConnection, model: Model, only: Only) -> dict[str, int]:
     """Every pair, under the number behind the last rule."""
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TABLE candidate AS
+    pairs = f"""
         SELECT
             '{len(model.blocking)}' AS match_key,
             l.record AS join_key_l,
             r.record AS join_key_r
         FROM cleaned AS l
         INNER JOIN cleaned AS r ON l.record < r.record
-        """
-    )
+    """
+    connection.execute(f"CREATE OR REPLACE TABLE candidate AS {only(pairs, 'join_key_l', 'join_key_r')}")
     _leave_out_single_sources(connection, model)
     [(count,)] = connection.execute("SELECT count(*) FROM candidate").fetchall()
     return {EACH: int(count)}

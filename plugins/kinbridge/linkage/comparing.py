@@ -19,6 +19,7 @@ import pyarrow as pa
 from splink import DuckDBAPI, Linker, SettingsCreator
 
 from kinbridge.linkage.model import Comparison, Model
+from kinbridge.linkage.purpose import Only, everybody
 
 # What a pair was compared for, beside the number of a blocking rule: `RANDOM` and the passes that follow below it are
 # for learning only.
@@ -56,14 +57,19 @@ def filled_comparisons(connection: duckdb.DuckDBPyConnection, model: Model) -> l
     return [comparison for comparison in model.comparisons if any(tells(name) for name in comparison.needs)]
 
 
-def compare(
-    connection: duckdb.DuckDBPyConnection, model: Model, comparisons: Sequence[Comparison], records: int, seed: int
+def compare(  # noqa: PLR0917 - what is compared, how, and what may be
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    comparisons: Sequence[Comparison],
+    records: int,
+    seed: int,
+    only: Only = everybody,
 ) -> None:
     """Make the table `compared`: l, r (record numbers, l < r), rule, and for each comparison its level and rarity.
 
     `rule` is the blocking rule's number, `RANDOM`, or `RANDOM - 1 - n` for the n-th training pass. `c0`, `c1` … are
     levels counted from 1 in the model's order, 0 where missing; `t0`, `t1` … are log2 of how often the value occurs,
-    where the level weighs that, else NULL.
+    where the level weighs that, else NULL. Of pairs to learn from, too, `only` leaves out those that may not be compared.
     """
     columns = [f"c{index} UTINYINT, t{index} FLOAT" for index in range(len(comparisons))]
     connection.execute(
@@ -71,7 +77,7 @@ def compare(
     )
     if not comparisons or records < 2:
         return
-    pairs = _draw(connection, model, records, seed)
+    pairs = _draw(connection, model, records, seed, only)
     piece = int(model.limits["pairs_at_once"])
     for start in range(0, pairs, piece):
         _compare_piece(connection, comparisons, start, start + piece)
@@ -163,12 +169,13 @@ def splink_settings(comparisons: Sequence[Comparison], share: float) -> dict[str
     }
 
 
-def _draw(connection: duckdb.DuckDBPyConnection, model: Model, records: int, seed: int) -> int:
+def _draw(connection: duckdb.DuckDBPyConnection, model: Model, records: int, seed: int, only: Only) -> int:
     """Make the table `to_compare` of candidates, random pairs and each training pass's pairs; return its rows."""
     connection.register("random_pair", _random_pairs(records, int(model.limits["sample_pairs"]), seed))
+    keys = ("join_key_l", "join_key_r")
     passes = [_pass_sql(columns, model) for columns in model.training_passes]
     parts = "\n".join(
-        f"UNION ALL SELECT '{RANDOM - 1 - number}', join_key_l, join_key_r FROM ({part})"
+        f"UNION ALL SELECT '{RANDOM - 1 - number}', join_key_l, join_key_r FROM ({only(part, *keys)})"
         for number, part in enumerate(passes)
     )
     connection.execute(
@@ -176,7 +183,7 @@ def _draw(connection: duckdb.DuckDBPyConnection, model: Model, records: int, see
         CREATE OR REPLACE TABLE to_compare AS
         SELECT match_key, join_key_l, join_key_r FROM candidate
         UNION ALL
-        SELECT '{RANDOM}', l, r FROM random_pair
+        {only(f"SELECT '{RANDOM}' AS match_key, l AS join_key_l, r AS join_key_r FROM random_pair", *keys)}
         {parts}
         """
     )

@@ -24,6 +24,7 @@ from kinbridge.linkage.clustering import COMMON, NONE, RARE, Evidence, Pairs, cl
 from kinbridge.linkage.comparing import compare, filled_comparisons
 from kinbridge.linkage.kind import unrelated
 from kinbridge.linkage.model import Contradiction, Model
+from kinbridge.linkage.purpose import Allowed, Barred, Only, note_purposes, read_barred
 from kinbridge.linkage.training import Trained, train, weights_sql
 
 HABITS = {"common": COMMON, "rare": RARE, "none": NONE}
@@ -67,11 +68,12 @@ def link(
     *,
     seed: int = 1,
     progress: Progress | None = None,
+    allowed: Allowed | None = None,
 ) -> Linkage:
     """Link `records`; the same records (in any order), model and seed give the same result.
 
     `records` has the columns `source` and `source_person_id`, together unique, and any of `columns.INPUT_COLUMNS`.
-    `progress` is called with each of `STEPS` as it begins.
+    `progress` is called with each of `STEPS` as it begins. `allowed` says which records may be compared; without it, all.
     """
     tell = progress or _say_nothing
     with duckdb.connect(":memory:") as connection:
@@ -81,15 +83,16 @@ def link(
         tell("clean")
         count = clean(connection, records, model)
         tell("block")
-        candidates = find_candidates(connection, model, count)
+        only = note_purposes(connection, allowed)
+        candidates = find_candidates(connection, model, count, only)
         tell("compare")
         comparisons = filled_comparisons(connection, model)
-        compare(connection, model, comparisons, count, seed)
+        compare(connection, model, comparisons, count, seed, only)
         tell("train")
-        trained = train(connection, model, comparisons, count)
+        trained = train(connection, model, comparisons, count, only)
         shift = _score(connection, trained)
         tell("cluster")
-        refused = _cluster(connection, model, count)
+        refused = _cluster(connection, model, count, read_barred(connection, allowed), only)
         edges, review = _edges(connection, model)
         clusters = connection.sql(
             "SELECT source, source_person_id, cluster FROM cleaned INNER JOIN clustered USING (record) ORDER BY record"
@@ -179,13 +182,15 @@ def _bits(probability: float) -> float:
     return float(math.log2(probability / (1 - probability)))
 
 
-def _cluster(connection: duckdb.DuckDBPyConnection, model: Model, count: int) -> dict[str, int]:
+def _cluster(
+    connection: duckdb.DuckDBPyConnection, model: Model, count: int, barred: Barred | None, only: Only
+) -> dict[str, int]:
     """Make the tables `judged` (pairs that matter, `apart` naming a contradiction) and `clustered` (record, cluster).
 
     Returns how many pairs above the threshold each contradiction kept apart.
     """
     threshold = _bits(model.thresholds["link"])
-    lifted = f" AND NOT ({_listed_twice(connection, model)})" if unrelated(connection, model) else ""
+    lifted = f" AND NOT ({_listed_twice(connection, model)})" if unrelated(connection, model, only) else ""
 
     def holds(entry: Contradiction) -> str:
         return f"({_sided(entry.when)}){lifted if entry.name in model.lifted_if_unrelated else ''}"
@@ -227,7 +232,7 @@ def _cluster(connection: duckdb.DuckDBPyConnection, model: Model, count: int) ->
         judged.column("apart").to_numpy(),
     )
     rules = Evidence(threshold=threshold, **model.clusters)
-    labels = cluster(pairs, number, habits, rules) if count else number
+    labels = cluster(pairs, number, habits, rules, barred) if count else number
     connection.register("label", pa.table({"record": np.arange(1, count + 1, dtype=np.int64), "cluster": labels}))
     connection.execute("CREATE OR REPLACE TABLE clustered AS SELECT record, cluster FROM label")
     kept = connection.execute(
