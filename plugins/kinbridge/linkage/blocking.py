@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.model import Duplicates, Model
+from kinbridge.linkage.purpose import Only, everybody
 
 EACH = "each with each"
 
@@ -30,14 +31,14 @@ def sources_with(engine: Engine, model: Model, habit: Duplicates) -> str:
     return ", ".join(chosen) or "NULL"
 
 
-def find_candidates(engine: Engine, model: Model, records: int) -> dict[str, int]:
+def find_candidates(engine: Engine, model: Model, records: int, only: Only = everybody) -> dict[str, int]:
     """Make the table `candidate` (match_key, join_key_l, join_key_r) and return the pairs that each rule added.
 
     `match_key` is the position of the rule in the model, as Splink wants it; `join_key_l < join_key_r` are record
-    numbers.
+    numbers. `only` leaves out the pairs that may not be compared.
     """
     if records <= model.limits["all_pairs"]:
-        return _compare_all(engine, model)
+        return _compare_all(engine, model, only)
     left_out = int(min(model.limits["pairs_per_record"] * records, model.limits["pairs_at_most"]))
     parts = []
     for number, columns in enumerate(model.blocking):
@@ -55,7 +56,7 @@ def find_candidates(engine: Engine, model: Model, records: int) -> dict[str, int
             min(match_key)::VARCHAR AS match_key,
             join_key_l,
             join_key_r
-        FROM ({union})
+        FROM ({only(union, "join_key_l", "join_key_r")})
         GROUP BY join_key_l, join_key_r
         """,
     )
@@ -63,20 +64,17 @@ def find_candidates(engine: Engine, model: Model, records: int) -> dict[str, int
     return {rule_name(model.blocking[number]): int(count) for number, count in counted}
 
 
-def _compare_all(engine: Engine, model: Model) -> dict[str, int]:
+def _compare_all(engine: Engine, model: Model, only: Only) -> dict[str, int]:
     """Every pair, under the number behind the last rule."""
-    _make_candidates(
-        engine,
-        model,
-        f"""
+    pairs = f"""
         SELECT
             '{len(model.blocking)}' AS match_key,
             l.record AS join_key_l,
             r.record AS join_key_r
         FROM cleaned AS l
         INNER JOIN cleaned AS r ON l.record < r.record
-        """,
-    )
+    """
+    _make_candidates(engine, model, only(pairs, "join_key_l", "join_key_r"))
     [(count,)] = engine.rows("SELECT count(*) FROM candidate")
     return {EACH: int(count)}
 

@@ -19,6 +19,7 @@ from splink import Linker, SettingsCreator
 
 from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.model import Comparison, Model
+from kinbridge.linkage.purpose import Only, everybody
 
 # What a pair was compared for, beside the number of a blocking rule: `RANDOM` and the passes that follow below it are
 # for learning only.
@@ -56,19 +57,26 @@ def filled_comparisons(engine: Engine, model: Model) -> list[Comparison]:
     return [comparison for comparison in model.comparisons if any(tells(name) for name in comparison.needs)]
 
 
-def compare(engine: Engine, model: Model, comparisons: Sequence[Comparison], records: int, seed: int) -> None:
+def compare(  # noqa: PLR0917 - what is compared, how, and what may be
+    engine: Engine,
+    model: Model,
+    comparisons: Sequence[Comparison],
+    records: int,
+    seed: int,
+    only: Only = everybody,
+) -> None:
     """Make the table `compared`: l, r (record numbers, l < r), rule, and for each comparison its level and rarity.
 
     `rule` is the blocking rule's number, `RANDOM`, or `RANDOM - 1 - n` for the n-th training pass. `c0`, `c1` … are
     levels counted from 1 in the model's order, 0 where missing; `t0`, `t1` … are log2 of how often the value occurs,
-    where the level weighs that, else NULL.
+    where the level weighs that, else NULL. Of pairs to learn from, too, `only` leaves out those that may not be compared.
     """
     columns = ["0::BIGINT AS l", "0::BIGINT AS r", "0::TINYINT AS rule"]
     columns += [f"0::UTINYINT AS c{index}, NULL::FLOAT AS t{index}" for index in range(len(comparisons))]
     engine.make("compared", f"SELECT {', '.join(columns)} WHERE false")
     if not comparisons or records < 2:
         return
-    _draw(engine, model, records, seed)
+    _draw(engine, model, records, seed, only)
     # What Splink makes of pairs is large.
     for piece in engine.pieces("to_compare", int(model.limits["pairs_at_once"])):
         _compare_piece(engine, comparisons, piece)
@@ -157,12 +165,13 @@ def splink_settings(comparisons: Sequence[Comparison], share: float) -> dict[str
     }
 
 
-def _draw(engine: Engine, model: Model, records: int, seed: int) -> None:
+def _draw(engine: Engine, model: Model, records: int, seed: int, only: Only) -> None:
     """Make the table `to_compare` of candidates, random pairs and each training pass's pairs."""
     engine.give("random_pair", _random_pairs(records, int(model.limits["sample_pairs"]), seed))
+    keys = ("join_key_l", "join_key_r")
     passes = [_pass_sql(columns, model) for columns in model.training_passes]
     parts = "\n".join(
-        f"UNION ALL SELECT '{RANDOM - 1 - number}', join_key_l, join_key_r FROM ({part})"
+        f"UNION ALL SELECT '{RANDOM - 1 - number}', join_key_l, join_key_r FROM ({only(part, *keys)})"
         for number, part in enumerate(passes)
     )
     engine.make(
@@ -170,7 +179,7 @@ def _draw(engine: Engine, model: Model, records: int, seed: int) -> None:
         f"""
         SELECT match_key, join_key_l, join_key_r FROM candidate
         UNION ALL
-        SELECT '{RANDOM}', l, r FROM random_pair
+        {only(f"SELECT '{RANDOM}' AS match_key, l AS join_key_l, r AS join_key_r FROM random_pair", *keys)}
         {parts}
         """,
     )

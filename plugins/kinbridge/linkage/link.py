@@ -25,6 +25,7 @@ from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.engine.on_duckdb import DuckDBEngine
 from kinbridge.linkage.kind import unrelated
 from kinbridge.linkage.model import Contradiction, Model
+from kinbridge.linkage.purpose import Allowed, Barred, Only, note_purposes, read_barred
 from kinbridge.linkage.training import Trained, train, weights_sql
 
 HABITS = {"common": COMMON, "rare": RARE, "none": NONE}
@@ -69,26 +70,29 @@ def link(
     seed: int = 1,
     progress: Progress | None = None,
     open_engine: Callable[[], Engine] = DuckDBEngine,
+    allowed: Allowed | None = None,
 ) -> Linkage:
     """Link `records`; the same records (in any order), model and seed give the same result.
 
     `records` has the columns `source` and `source_person_id`, together unique, and any of `columns.INPUT_COLUMNS`.
     `progress` is called with each of `STEPS` as it begins; `open_engine` makes the engine, which is closed at the end.
+    `allowed` says which records may be compared; without it, all.
     """
     tell = progress or _say_nothing
     with open_engine() as engine:
         tell("clean")
         count = clean(engine, records, model)
         tell("block")
-        candidates = find_candidates(engine, model, count)
+        only = note_purposes(engine, allowed)
+        candidates = find_candidates(engine, model, count, only)
         tell("compare")
         comparisons = filled_comparisons(engine, model)
-        compare(engine, model, comparisons, count, seed)
+        compare(engine, model, comparisons, count, seed, only)
         tell("train")
-        trained = train(engine, model, comparisons, count)
+        trained = train(engine, model, comparisons, count, only)
         shift = _score(engine, trained)
         tell("cluster")
-        refused = _cluster(engine, model, count)
+        refused = _cluster(engine, model, count, read_barred(engine, allowed), only)
         edges, review = _edges(engine, model)
         clusters = engine.arrow(
             "SELECT source, source_person_id, cluster FROM cleaned INNER JOIN clustered USING (record) ORDER BY record"
@@ -175,13 +179,13 @@ def _bits(probability: float) -> float:
     return float(math.log2(probability / (1 - probability)))
 
 
-def _cluster(engine: Engine, model: Model, count: int) -> dict[str, int]:
+def _cluster(engine: Engine, model: Model, count: int, barred: Barred | None, only: Only) -> dict[str, int]:
     """Make the tables `judged` (pairs that matter, `apart` naming a contradiction) and `clustered` (record, cluster).
 
     Returns how many pairs above the threshold each contradiction kept apart.
     """
     threshold = _bits(model.thresholds["link"])
-    lifted = f" AND NOT ({_listed_twice(engine, model)})" if unrelated(engine, model) else ""
+    lifted = f" AND NOT ({_listed_twice(engine, model)})" if unrelated(engine, model, only) else ""
 
     def holds(entry: Contradiction) -> str:
         return f"({_sided(entry.when)}){lifted if entry.name in model.lifted_if_unrelated else ''}"
@@ -221,7 +225,7 @@ def _cluster(engine: Engine, model: Model, count: int) -> dict[str, int]:
         judged.column("apart").to_numpy(),
     )
     rules = Evidence(threshold=threshold, **model.clusters)
-    labels = cluster(pairs, number, habits, rules) if count else number
+    labels = cluster(pairs, number, habits, rules, barred) if count else number
     engine.give("clustered", pa.table({"record": np.arange(1, count + 1, dtype=np.int64), "cluster": labels}))
     kept = engine.rows(
         f"""

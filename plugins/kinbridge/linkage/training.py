@@ -23,6 +23,7 @@ import numpy as np
 from kinbridge.linkage.comparing import RANDOM, splink_settings
 from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.model import Comparison, Model
+from kinbridge.linkage.purpose import Only, everybody
 
 DIGITS = 6
 STEPS_AT_MOST = 100
@@ -64,13 +65,15 @@ class Patterns:
     counts: np.ndarray
 
 
-def train(engine: Engine, model: Model, comparisons: Sequence[Comparison], records: int) -> Trained:
+def train(
+    engine: Engine, model: Model, comparisons: Sequence[Comparison], records: int, only: Only = everybody
+) -> Trained:
     """Learn m and u from the table `compared`.
 
     `records` is the number of rows of `cleaned`. The same tables and model give the same numbers.
     """
     left_out = tuple(entry.name for entry in model.comparisons if entry not in comparisons)
-    share = share_of_matches(engine, model, records)
+    share = share_of_matches(engine, model, records, only)
     drawn = _patterns(engine, RANDOM, len(comparisons))
     u = [_seen(drawn, index, len(entry.levels)) for index, entry in enumerate(comparisons)]
     for index, comparison in enumerate(comparisons):
@@ -217,7 +220,7 @@ def weights_sql(trained: Trained) -> str:
     return " + ".join(terms)
 
 
-def share_of_matches(engine: Engine, model: Model, records: int) -> float:
+def share_of_matches(engine: Engine, model: Model, records: int, only: Only = everybody) -> float:
     """The share of all pairs of records that are one person, from the pairs that the model calls certain.
 
     Makes the table `kind` as well, with one row per two sources that pairs join (`l` may be `r`): its `possible` pairs,
@@ -247,7 +250,7 @@ def share_of_matches(engine: Engine, model: Model, records: int) -> float:
         """
         for number, columns in enumerate(model.certain_rules)
     )
-    engine.make("kind", _KIND.format(pairs=pairs, filled=filled, recall=model.certain_recall))
+    engine.make("kind", _KIND.format(pairs=only(pairs, "l", "r"), filled=filled, recall=model.certain_recall))
     [(expected,)] = engine.rows("SELECT coalesce(sum(share * possible), 0) FROM kind")
     return float(min(max(expected, 1.0) / max(1.0, records * (records - 1) / 2), 0.5))
 
