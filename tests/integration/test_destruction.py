@@ -272,8 +272,8 @@ def test_a_refusal_of_consent_outlives_the_records_while_another_partner_knows_t
             """
             INSERT INTO record.consent
             (source_consent_id, source_person_id, decision, effective_from, partner, feed, delivery_id, line_no,
-            contract_version, as_of, row_hash, known_from)
-            VALUES ('c' || %s, %s, 'revoked', '2026-01-01', 'atlas', %s, 1, 1, '1', '2026-06-30', 1, now())
+            contract_version, as_of, known_from)
+            VALUES ('c' || %s, %s, 'revoked', '2026-01-01', 'atlas', %s, 1, 1, '1', '2026-06-30', now())
             """,
             (person_id, person_id, ATLAS),
         )
