@@ -67,11 +67,13 @@ def link(
     *,
     seed: int = 1,
     progress: Progress | None = None,
+    look: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
 ) -> Linkage:
     """Link `records`; the same records (in any order), model and seed give the same result.
 
     `records` has the columns `source` and `source_person_id`, together unique, and any of `columns.INPUT_COLUMNS`.
-    `progress` is called with each of `STEPS` as it begins.
+    `progress` is called with each of `STEPS` as it begins. `look` is called in the end, while the tables `cleaned`,
+    `scored` and `clustered` are still there; what it makes of them goes when the run does.
     """
     tell = progress or _say_nothing
     with duckdb.connect(":memory:") as connection:
@@ -107,6 +109,8 @@ def link(
             "review": review.num_rows,
             "clusters": len(clusters.column("cluster").unique()),
         }
+        if look:
+            look(connection)
     return Linkage(edges, review, clusters, facts, trained.settings)
 
 
