@@ -7,7 +7,8 @@ mended: otherwise every reviewed pair would be right. Output: counts and shares 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -95,95 +96,83 @@ def evaluate_truth(
     given: Given, truth: pa.Table, people: pa.Table | None = None, progress: Progress | None = None
 ) -> Evaluation:
     """Precision and recall on a truth (source, row_id, person); with `people` those of that file, not of this run."""
-    found: list[Evaluation] = []
-
-    def look(connection: duckdb.DuckDBPyConnection) -> None:
+    with linked_tables(given, progress) as connection:
         if people is not None:
             replace_people(connection, people)
         make_pairs(connection, given.model)
         newest = make_members(connection, given.groups, given.newest)
         records, without = make_truth(connection, truth)
         total = known.overall(connection)
-        shares = total.pop("shares")
-        f1 = total.pop("f1")
-        found.append(
-            Evaluation(
-                ground="truth",
-                newest=newest,
-                precision=shares["precision"],
-                recall=shares["recall"],
-                f1=Share(f1, None, None) if f1 is not None else NOTHING,
-                blocking=shares["blocking"],
-                groups=known.by_group(connection),
-                histogram=known.histogram(connection, known=True),
-                curve=known.curve(connection),
-                counts={**total, "records_without_truth": without},
-                lost=known.lost(connection, *(bits(given.model.thresholds[name]) for name in ("review", "link"))),
-                relatives=known.relatives(connection),
-                records=records,
-                **_about(given.model),
-            )
+        shares, f1 = total.pop("shares"), total.pop("f1")
+        return Evaluation(
+            ground="truth",
+            newest=newest,
+            precision=shares["precision"],
+            recall=shares["recall"],
+            f1=Share(f1, None, None) if f1 is not None else NOTHING,
+            blocking=shares["blocking"],
+            groups=known.by_group(connection),
+            histogram=known.histogram(connection, known=True),
+            curve=known.curve(connection),
+            counts={**total, "records_without_truth": without},
+            lost=known.lost(connection, *(bits(given.model.thresholds[name]) for name in ("review", "link"))),
+            relatives=known.relatives(connection),
+            records=records,
+            **_about(given.model),
         )
-
-    link(given.records, given.model, seed=SEED, progress=progress, look=look)
-    return found[0]
 
 
 def evaluate_labels(
     given: Given, labels: pa.Table, ground: Ground = "sample", progress: Progress | None = None
 ) -> Evaluation:
     """Precision and recall estimated from labelled pairs (`labels.SCHEMA`)."""
-    found: list[Evaluation] = []
-
-    def look(connection: duckdb.DuckDBPyConnection) -> None:
+    with linked_tables(given, progress) as connection:
         spans = make_pairs(connection, given.model)
         newest = make_members(connection, given.groups, given.newest)
         placed = place_labels(connection, labels)
         labelled = Labelled(connection, spans)
         whole = labelled.overall()
-        lost = labelled.lost()
-        missing = lost.records * _mean(lost.missed, lost.weight) if lost is not None else 0.0
-        found.append(
-            Evaluation(
-                ground=ground,
-                records=sum(labelled.records.get("", {}).values()),
-                newest=newest,
-                precision=whole.precision,
-                recall=whole.recall,
-                f1=whole.f1,
-                blocking=whole.blocking,
-                groups=labelled.by_group() if placed.given else [],
-                histogram=known.histogram(connection, known=False),
-                curve=curve(labelled.bands(), missing) if placed.given else [],
-                bands=labelled.table(),
-                bounds_precision=whole.bounds_precision,
-                bounds_recall=whole.bounds_recall,
-                unseen=whole.unseen,
-                placed=placed,
-                **_about(given.model),
-            )
+        return Evaluation(
+            ground=ground,
+            records=sum(labelled.records.get("", {}).values()),
+            newest=newest,
+            precision=whole.precision,
+            recall=whole.recall,
+            f1=whole.f1,
+            blocking=whole.blocking,
+            groups=labelled.by_group() if placed.given else [],
+            histogram=known.histogram(connection, known=False),
+            curve=curve(labelled.bands(), whole.lost_ends) if placed.given else [],
+            bands=labelled.table(),
+            bounds_precision=whole.bounds_precision,
+            bounds_recall=whole.bounds_recall,
+            unseen=whole.unseen,
+            placed=placed,
+            **_about(given.model),
         )
-
-    link(given.records, given.model, seed=SEED, progress=progress, look=look)
-    return found[0]
 
 
 def draw_sample(given: Given, size: int, seed: int = SEED, progress: Progress | None = None) -> pa.Table:
     """A sample of about `size` pairs for people to label; see `sample.draw`."""
-    found: list[pa.Table] = []
-
-    def look(connection: duckdb.DuckDBPyConnection) -> None:
+    with linked_tables(given, progress) as connection:
         make_pairs(connection, given.model)
         make_members(connection, given.groups, given.newest)
-        found.append(draw(connection, size, seed))
+        return draw(connection, size, seed)
 
-    link(given.records, given.model, seed=SEED, progress=progress, look=look)
-    return found[0]
+
+@contextmanager
+def linked_tables(given: Given, progress: Progress | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The records linked as the model stands: the tables `cleaned`, `scored` and `clustered` in a DuckDB in memory."""
+    kept = link(given.records, given.model, seed=SEED, progress=progress, keep=True).kept
+    with duckdb.connect(":memory:") as connection:
+        # Without a folder for temporary files DuckDB cannot spill personal data to disk.
+        connection.execute("SET temp_directory = ''; SET enable_progress_bar = false")
+        for name in list(kept):
+            connection.register("kept", kept.pop(name))
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM kept")
+            connection.unregister("kept")
+        yield connection
 
 
 def _about(model: Model) -> dict[str, Any]:
     return {"model": model.title, "thresholds": dict(model.thresholds)}
-
-
-def _mean(values: Any, weights: Any) -> float:
-    return float((values * weights).sum() / weights.sum()) if len(values) and weights.sum() else 0.0

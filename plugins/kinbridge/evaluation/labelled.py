@@ -1,12 +1,13 @@
-"""Precision and recall from labels: a run's bands with their labels, for everybody and for any union of groups.
+"""Precision and recall from labels: a run's bands with their labels, for everybody and any union of groups.
 
-Input: the tables `pair`, `member`, `label` and `searched`; output: estimates (`estimate.estimate`), overall and by
-group.
+Input: the tables `pair`, `member`, `labelled_pair` and `searched`; output: estimates (`estimate.estimate`), overall
+and by group.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -45,6 +46,7 @@ class Labelled:
             connection, f"SELECT dimension, name, count(*)::BIGINT AS records FROM {_MEMBERS} GROUP BY ALL"
         ):
             self.records.setdefault(row["dimension"], {})[row["name"]] = row["records"]
+        self._all = self.bands()
 
     def bands(self, dimension: str = EVERYBODY, names: Iterable[str] = (EVERYBODY,)) -> list[Band]:
         """The bands of the records of all of `names`: a label counts with as many ends as it has among them."""
@@ -105,7 +107,8 @@ class Labelled:
         return shown(groups)
 
     def _estimate(self, dimension: str, names: Sequence[str], seed: int) -> Estimate:
-        return estimate(self.bands(dimension, names), self.lost(dimension, names), seed=seed)
+        bands = [_as_everybody(own, whole) for own, whole in zip(self.bands(dimension, names), self._all, strict=True)]
+        return estimate(bands, self.lost(dimension, names), seed=seed)
 
     def table(self) -> list[dict[str, Any]]:
         """The bands as plain values: pairs, labels, the share of true pairs, and what the model expects."""
@@ -123,12 +126,20 @@ class Labelled:
         ]
 
 
+def _as_everybody(own: Band, whole: Band) -> Band:
+    """A group's band; where none of its pairs has a label, with the share of everybody's as what is expected."""
+    share = band_share(whole).value
+    if own.seen or share is None:
+        return own
+    return replace(own, expected=own.ends * share, vague=True)
+
+
 def _less(own: Estimate, them: Estimate | None, name: str) -> Share:
     one: Share = getattr(own, name)
     other: Share = getattr(them, name) if them else NOTHING
     if them is None or one.value is None or other.value is None:
         return NOTHING
-    return less(getattr(own, f"draws_{name}"), getattr(them, f"draws_{name}"), one.value - other.value)
+    return less(getattr(own, f"drawn_{name}"), getattr(them, f"drawn_{name}"), one.value - other.value)
 
 
 def curve(bands: Sequence[Band], lost: float) -> list[dict[str, float]]:
@@ -154,9 +165,9 @@ GROUP BY dimension, name, band
 _LABELS = f"""
 SELECT dimension, name, band, l, r, same, weight, count(*)::DOUBLE AS ends
 FROM (
-    SELECT l, r, l AS record, band, same, weight FROM label
+    SELECT l, r, l AS record, band, same, weight FROM labelled_pair
     UNION ALL
-    SELECT l, r, r, band, same, weight FROM label
+    SELECT l, r, r, band, same, weight FROM labelled_pair
 )
 INNER JOIN {_MEMBERS} USING (record)
 GROUP BY ALL

@@ -62,7 +62,7 @@ def read_labels(path: Path) -> pa.Table:
 
 
 def place_labels(connection: duckdb.DuckDBPyConnection, labels: pa.Table) -> Placed:
-    """Make the tables `label` (l, r, band, same, weight) and `searched` (record, missed, weight) of labels."""
+    """Make the tables `labelled_pair` (l, r, band, same, weight) and `searched` (record, missed, weight) of labels."""
     connection.register("given_label", labels.cast(SCHEMA))
     connection.execute(_PLACE)
     connection.unregister("given_label")
@@ -83,8 +83,8 @@ def place_labels(connection: duckdb.DuckDBPyConnection, labels: pa.Table) -> Pla
     return Placed(given, unsure, empty, outside, records)
 
 
-# Grain of label: one row per pair with a label; of searched: one per drawn record of which every shown mate has one.
-# A pair that was drawn both ways counts as a pair. Sources: given_label, cleaned, pair.
+# Grain of labelled_pair: one row per pair with a label; of searched: one per drawn record of which every shown mate has
+# one. A pair that was drawn both ways counts as a pair. Sources: given_label, cleaned, pair.
 _PLACE = f"""
 CREATE OR REPLACE TABLE placed_label AS
 SELECT
@@ -100,7 +100,7 @@ LEFT JOIN cleaned AS own ON own.source = source_left AND own.source_person_id = 
 LEFT JOIN cleaned AS mate ON mate.source = source_right AND mate.source_person_id = row_id_right
 LEFT JOIN pair ON pair.l = least(own.record, mate.record) AND pair.r = greatest(own.record, mate.record);
 
-CREATE OR REPLACE TABLE label AS
+CREATE OR REPLACE TABLE labelled_pair AS
 SELECT
     least(own, mate) AS l,
     greatest(own, mate) AS r,

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.csv
 
+from kinbridge.errors import KinbridgeError
 from kinbridge.evaluation.subgroup import NOT_KNOWN, SHOWN_FROM
 from kinbridge.evaluation.tables import rows
 
@@ -29,7 +32,7 @@ COLUMNS = (
 )
 PAIR, RECORD = "pair", "record"
 # How many likeliest mates of a drawn record are shown.
-MATES = 4
+MATES = 3
 # A band from which fewer labels than this come says hardly anything.
 LEAST = 8
 # Groups of at most this share of the records are small, and get labels of their own.
@@ -260,3 +263,13 @@ _LIKENESS = """
     + coalesce((a.email = b.email)::INTEGER, 0)
     + coalesce(jaro_winkler_similarity(a.street, b.street), 0.5)
 """
+
+
+def write_sample(sample: pa.Table, path: Path) -> Path:
+    """Write a sample as CSV, in its order. Raises `KinbridgeError` KB-K08."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pyarrow.csv.write_csv(sample, path)
+    except OSError:
+        raise KinbridgeError("KB-K08", folder=path.parent) from None
+    return path

@@ -46,7 +46,8 @@ class Linkage:
     `edges` (columns of `EDGE_SCHEMA`) are the pairs held for one person; `review`, likewise, the pairs between the
     model's two thresholds, or above them but kept apart. `clusters` (source, source_person_id, cluster) has every
     record.
-    `facts` are counts and names only; `settings` is the trained model for Splink.
+    `facts` are counts and names only; `settings` is the trained model for Splink. `kept` are tables of the run, where
+    they were asked for.
     """
 
     edges: pa.Table
@@ -54,9 +55,12 @@ class Linkage:
     clusters: pa.Table
     facts: dict[str, Any] = field(repr=False)
     settings: dict[str, Any] = field(repr=False)
+    kept: dict[str, pa.Table] = field(repr=False, default_factory=dict)
 
 
 Progress = Callable[[str], None]
+# What an evaluation looks at: prepared records, compared pairs (l, r, weight in bits, …) and each record's cluster.
+KEPT = ("cleaned", "scored", "clustered")
 # The work of a run in its order, as `progress` is told of it.
 STEPS = ("clean", "block", "compare", "train", "cluster")
 
@@ -67,13 +71,12 @@ def link(
     *,
     seed: int = 1,
     progress: Progress | None = None,
-    look: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+    keep: bool = False,
 ) -> Linkage:
     """Link `records`; the same records (in any order), model and seed give the same result.
 
     `records` has the columns `source` and `source_person_id`, together unique, and any of `columns.INPUT_COLUMNS`.
-    `progress` is called with each of `STEPS` as it begins. `look` is called in the end, while the tables `cleaned`,
-    `scored` and `clustered` are still there; what it makes of them goes when the run does.
+    `progress` is called with each of `STEPS` as it begins. With `keep` the result has the tables of `KEPT` as well.
     """
     tell = progress or _say_nothing
     with duckdb.connect(":memory:") as connection:
@@ -109,9 +112,8 @@ def link(
             "review": review.num_rows,
             "clusters": len(clusters.column("cluster").unique()),
         }
-        if look:
-            look(connection)
-    return Linkage(edges, review, clusters, facts, trained.settings)
+        kept = {name: connection.sql(f"SELECT * FROM {name}").to_arrow_table() for name in KEPT} if keep else {}
+    return Linkage(edges, review, clusters, facts, trained.settings, kept)
 
 
 def _say_nothing(step: str) -> None:
