@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -29,17 +31,13 @@ def link() -> None:
     """Which records are one person."""
 
 
-@link_app.command("files")
-def link_files_command(
-    config: Annotated[Path, typer.Option(help="YAML that names the files and what their columns mean.")],
-    out: Annotated[Path, typer.Option(help="Folder for people.csv and review.csv; it is made if need be.")],
-) -> None:
-    """Link the rows of CSV files, without a database; learns from the files themselves, no labels are needed."""
+@contextmanager
+def said() -> Iterator[Callable[[str], None]]:
+    """Says on the terminal which step of linking is under way: a bar, or a line for each where nobody watches."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from kinbridge.linkage.files import STEPS, link_files
-
+    steps = list(WORDS)
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -49,15 +47,27 @@ def link_files_command(
         transient=True,
         disable=not sys.stderr.isatty(),
     )
+    with bar:
+        task = bar.add_task(WORDS["read"], total=len(steps))
+
+        def progress(step: str) -> None:
+            bar.update(task, description=WORDS[step], completed=steps.index(step))
+            if bar.disable:
+                typer.echo(f"{WORDS[step]} …", err=True)
+
+        yield progress
+
+
+@link_app.command("files")
+def link_files_command(
+    config: Annotated[Path, typer.Option(help="YAML that names the files and what their columns mean.")],
+    out: Annotated[Path, typer.Option(help="Folder for people.csv and review.csv; it is made if need be.")],
+) -> None:
+    """Link the rows of CSV files, without a database; learns from the files themselves, no labels are needed."""
+    from kinbridge.linkage.files import link_files
+
     try:
-        with bar:
-            task = bar.add_task(WORDS["read"], total=len(STEPS))
-
-            def progress(step: str) -> None:
-                bar.update(task, description=WORDS[step], completed=STEPS.index(step))
-                if bar.disable:
-                    typer.echo(f"{WORDS[step]} …", err=True)
-
+        with said() as progress:
             done = link_files(config, out, progress=progress)
     except KinbridgeError as error:
         typer.echo(str(error), err=True)

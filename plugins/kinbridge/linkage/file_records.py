@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -71,6 +72,25 @@ def read_records(source: FileSource, config: Path) -> pa.Table:
         else:
             columns[ours] = values
     return pa.table(columns)
+
+
+def read_columns(source: FileSource, names: Sequence[str]) -> pa.Table:
+    """source, row_id and the columns `names` of a file, empty where it does not have one.
+
+    Raises `KinbridgeError` KB-K03 when the file is not readable.
+    """
+    table = _read_csv(source.file)
+    rows = len(table)
+    return pa.table(
+        {
+            "source": pa.array([source.name], pa.string()).take(pa.array([0] * rows, pa.int8())),
+            "row_id": table.column(source.id.strip()),
+            **{
+                name: table.column(name) if name in table.column_names else pa.nulls(rows, pa.string())
+                for name in names
+            },
+        }
+    )
 
 
 def _read_csv(path: Path) -> pa.Table:

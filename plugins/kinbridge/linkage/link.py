@@ -48,7 +48,8 @@ class Linkage:
     `edges` (columns of `EDGE_SCHEMA`) are the pairs held for one person; `review`, likewise, the pairs between the
     model's two thresholds, or above them but kept apart. `clusters` (source, source_person_id, cluster) has every
     record.
-    `facts` are counts and names only; `settings` is the trained model for Splink.
+    `facts` are counts and names only; `settings` is the trained model for Splink. `kept` are tables of the run, where
+    they were asked for.
     """
 
     edges: pa.Table
@@ -56,9 +57,12 @@ class Linkage:
     clusters: pa.Table
     facts: dict[str, Any] = field(repr=False)
     settings: dict[str, Any] = field(repr=False)
+    kept: dict[str, pa.Table] = field(repr=False, default_factory=dict)
 
 
 Progress = Callable[[str], None]
+# What an evaluation looks at: prepared records, compared pairs (l, r, weight in bits, …) and each record's cluster.
+KEPT = ("cleaned", "scored", "clustered")
 # The work of a run in its order, as `progress` is told of it.
 STEPS = ("clean", "block", "compare", "train", "cluster")
 
@@ -71,12 +75,14 @@ def link(
     progress: Progress | None = None,
     open_engine: Callable[[], Engine] = DuckDBEngine,
     allowed: Allowed | None = None,
+    keep: bool = False,
 ) -> Linkage:
     """Link `records`; the same records (in any order), model and seed give the same result.
 
     `records` has the columns `source` and `source_person_id`, together unique, and any of `columns.INPUT_COLUMNS`.
     `progress` is called with each of `STEPS` as it begins; `open_engine` makes the engine, which is closed at the end.
-    `allowed` says which records may be compared; without it, all.
+    `allowed` says which records may be compared; without it, all. With `keep` the result has the tables of
+    `KEPT` as well.
     """
     tell = progress or _say_nothing
     with open_engine() as engine:
@@ -110,7 +116,8 @@ def link(
             "review": review.num_rows,
             "clusters": len(clusters.column("cluster").unique()),
         }
-    return Linkage(edges, review, clusters, facts, trained.settings)
+        kept = {name: engine.arrow(f"SELECT * FROM {name}") for name in KEPT} if keep else {}
+    return Linkage(edges, review, clusters, facts, trained.settings, kept)
 
 
 def _say_nothing(step: str) -> None:

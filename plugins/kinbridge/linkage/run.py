@@ -158,7 +158,7 @@ def link_people(linkage_dsn: Dsn, model: Model, gates: Gates | None = None) -> R
         cursor.execute("INSERT INTO identity.run (model_version) VALUES (%s) RETURNING run_id", [model.title])
         run_id = int(cursor.fetchone()[0])
         linkage = link(current_persons(cursor), with_partner_habits(model), seed=SEED, allowed=allowed)
-        people = assign_people(linkage.clusters, _copy_out(cursor, LINKS, ID_SCHEMA))
+        people = assign_people(linkage.clusters, copy_out(cursor, LINKS, ID_SCHEMA))
         _store(cursor, run_id, linkage, people)
         summary = RunSummary(
             run_id=run_id,
@@ -183,10 +183,11 @@ def current_persons(cursor: Any) -> pa.Table:
     source person. `consent.linkable.note_linkable` comes before it, in the same transaction."""
     latest = ",\n        ".join(_LATEST.format(name=name) for name in _PERSON_COLUMNS)
     types = [(name, pa.date32() if name == "birth_date" else pa.string()) for name in INPUT_COLUMNS]
-    return _copy_out(cursor, _PERSONS.format(latest=latest, known_as=KNOWN_AS), pa.schema(types))
+    return copy_out(cursor, _PERSONS.format(latest=latest, known_as=KNOWN_AS), pa.schema(types))
 
 
-def _copy_out(cursor: Any, query: str, schema: pa.Schema) -> pa.Table:
+def copy_out(cursor: Any, query: str, schema: pa.Schema) -> pa.Table:
+    """The rows of a query by COPY, straight into memory, as a table of `schema`."""
     buffer = io.BytesIO()
     cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER true, FORCE_QUOTE *)", buffer)
     buffer.seek(0)

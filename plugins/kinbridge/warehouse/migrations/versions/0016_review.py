@@ -3,7 +3,7 @@
 from kinbridge.warehouse.migrate import run_sql
 
 revision = "0016"
-down_revision = "0013"
+down_revision = "0015"
 
 
 def upgrade() -> None:

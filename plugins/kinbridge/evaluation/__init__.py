@@ -1,0 +1,1 @@
+"""How good linkage is here: precision and recall, by subgroup, on truth, on reviewed pairs and on labelled samples."""
