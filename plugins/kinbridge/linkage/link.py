@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +69,7 @@ def link(
     *,
     seed: int = 1,
     progress: Progress | None = None,
-    open_engine: Callable[[], Engine] = DuckDBEngine,
+    open_engine: Callable[[], AbstractContextManager[Engine]] = DuckDBEngine,
 ) -> Linkage:
     """Link `records`; the same records (in any order), model and seed give the same result.
 
