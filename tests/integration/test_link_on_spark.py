@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -13,6 +16,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
+import yaml
 from tests.support import spark
 
 from kinbridge.linkage.clean import clean
@@ -277,3 +281,32 @@ def test_nothing_is_left_of_an_engine_and_nobody_else_may_look(session: Session)
         assert sorted(engine.rows("SELECT one FROM kept")) == [(1,), (2,)]
         assert {path.name for path in tables.iterdir()} > before
     assert {path.name for path in tables.iterdir()} == before
+
+
+def test_command_leaves_its_results_and_nothing_else(session: Session, tmp_path: Path) -> None:
+    files, temporary = tmp_path / "files", tmp_path / "temporary"
+    files.mkdir()
+    temporary.mkdir()
+    rows = [f"{number},Xanthippe{number},Quarrelsome,2019-03-{number:02}" for number in range(1, 9)] * 2
+    rows = [f"{number}-{row}" for number, row in enumerate(rows)]
+    (files / "a.csv").write_text("\n".join(["id,first,last,born", *rows]) + "\n", encoding="utf-8")
+    columns = {"first_name": "first", "last_name": "last", "birth_date": "born"}
+    config = {
+        "sources": {"list": {"file": "a.csv", "id": "id", "columns": columns}},
+        "engine": "spark",
+        "spark": {"master": spark.SMALL.master, "settings": spark.SMALL.settings},
+    }
+    (files / "link.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "kinbridge.cli.main", "link", "files", "--config", files / "link.yaml", "--out", files],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    people = pd.read_csv(files / "people.csv", dtype=str)
+    assert len(people) == len(rows)
+    assert people.groupby("person_id").size().tolist() == [2] * 8
+    assert [path.name for path in temporary.iterdir() if not path.name.startswith("hsperfdata")] == []
+    assert "xanthippe" not in (done.stdout + done.stderr).lower()

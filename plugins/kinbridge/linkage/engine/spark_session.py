@@ -140,6 +140,8 @@ def _place(spark: Any, config: SparkConfig, folder: Path) -> str:
     system = path.getFileSystem(spark._jsc.hadoopConfiguration())
     system.mkdirs(path, private)
     system.setPermission(path, private)
+    # Also where this process is killed: Java ends with it, and deletes the folder then.
+    system.deleteOnExit(path)
     spark.sparkContext.setCheckpointDir(place)
     return place
 
