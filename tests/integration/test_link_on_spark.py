@@ -298,7 +298,7 @@ def test_command_leaves_its_results_and_nothing_else(session: Session, tmp_path:
     }
     (files / "link.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "kinbridge.cli.main", "link", "files", "--config", files / "link.yaml", "--out", files],
+        [Path(sys.executable).parent / "kinbridge", "link", "files", "--config", files / "link.yaml", "--out", files],
         env={**os.environ, "TMPDIR": str(temporary)},
         capture_output=True,
         text=True,
