@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from kinbridge.errors import KinbridgeError
+from kinbridge.linkage.columnar import texts
 from kinbridge.linkage.file_records import read_records
 from kinbridge.linkage.file_sources import read_file_sources
 from kinbridge.linkage.link import STEPS as LINK_STEPS
@@ -87,7 +88,7 @@ def link_files(
 
 def _people(found: Linkage) -> pa.Table:
     number = found.clusters.column("cluster").combine_chunks().dictionary_encode()
-    ids = pa.array([str(uuid4()) for _ in range(len(number.dictionary))], pa.string())
+    ids = texts([str(uuid4()) for _ in range(len(number.dictionary))])
     return pa.table(
         {
             "source": found.clusters.column("source"),
