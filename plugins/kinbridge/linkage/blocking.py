@@ -49,7 +49,7 @@ def find_candidates(
             min(match_key)::VARCHAR AS match_key,
             join_key_l,
             join_key_r
-        FROM ({only(union, 'join_key_l', 'join_key_r')})
+        FROM ({only(union, "join_key_l", "join_key_r")})
         GROUP BY join_key_l, join_key_r
         """
     )

@@ -42,7 +42,9 @@ INNER JOIN cleaned AS r ON r.record = compared.r
 
 def unrelated(connection: duckdb.DuckDBPyConnection, model: Model, only: Only = everybody) -> bool:
     """Whether the records are of people of all ages among whom relatives do not stand together."""
-    [(pairs, two_people)] = connection.execute(_RELATIVES.format(compared=only("SELECT l, r FROM pair", "l", "r"))).fetchall()
+    [(pairs, two_people)] = connection.execute(
+        _RELATIVES.format(compared=only("SELECT l, r FROM pair", "l", "r"))
+    ).fetchall()
     [(years,)] = connection.execute(
         "SELECT quantile_disc(birth_year, 0.9) - quantile_disc(birth_year, 0.1) FROM cleaned"
     ).fetchall()

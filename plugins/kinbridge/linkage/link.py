@@ -73,7 +73,8 @@ def link(
     """Link `records`; the same records (in any order), model and seed give the same result.
 
     `records` has the columns `source` and `source_person_id`, together unique, and any of `columns.INPUT_COLUMNS`.
-    `progress` is called with each of `STEPS` as it begins. `allowed` says which records may be compared; without it, all.
+    `progress` is called with each of `STEPS` as it begins. `allowed` says which records may be compared; without it,
+    all.
     """
     tell = progress or _say_nothing
     with duckdb.connect(":memory:") as connection:

@@ -7,13 +7,11 @@ nothing; a second run over the same records changes no person id.
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 
 from kinbridge.consent.comparable import note_comparable
 from kinbridge.consent.gates import Gates, read_gates
@@ -25,6 +23,7 @@ from kinbridge.linkage.known_as import KNOWN_AS, LINK_FORMER, LINKS
 from kinbridge.linkage.link import Linkage, link
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.people import ID_SCHEMA, People, assign_people
+from kinbridge.warehouse.arrow import copy_in, copy_out
 from kinbridge.warehouse.connection import Dsn, transaction
 
 LOCK = "kinbridge linkage"
@@ -158,7 +157,7 @@ def link_people(linkage_dsn: Dsn, model: Model, gates: Gates | None = None) -> R
         cursor.execute("INSERT INTO identity.run (model_version) VALUES (%s) RETURNING run_id", [model.title])
         run_id = int(cursor.fetchone()[0])
         linkage = link(current_persons(cursor), with_partner_habits(model), seed=SEED, allowed=allowed)
-        people = assign_people(linkage.clusters, _copy_out(cursor, LINKS, ID_SCHEMA))
+        people = assign_people(linkage.clusters, copy_out(cursor, LINKS, ID_SCHEMA))
         _store(cursor, run_id, linkage, people)
         summary = RunSummary(
             run_id=run_id,
@@ -183,44 +182,20 @@ def current_persons(cursor: Any) -> pa.Table:
     source person. `consent.linkable.note_linkable` comes before it, in the same transaction."""
     latest = ",\n        ".join(_LATEST.format(name=name) for name in _PERSON_COLUMNS)
     types = [(name, pa.date32() if name == "birth_date" else pa.string()) for name in INPUT_COLUMNS]
-    return _copy_out(cursor, _PERSONS.format(latest=latest, known_as=KNOWN_AS), pa.schema(types))
-
-
-def _copy_out(cursor: Any, query: str, schema: pa.Schema) -> pa.Table:
-    buffer = io.BytesIO()
-    cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER true, FORCE_QUOTE *)", buffer)
-    buffer.seek(0)
-    # Postgres quotes every value and leaves NULL bare, so the empty text and "not known" stay two things.
-    return pyarrow.csv.read_csv(
-        buffer,
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=schema, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
-        ),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-        read_options=pyarrow.csv.ReadOptions(use_threads=False),
-    )
-
-
-def _copy_in(cursor: Any, table: str, columns: str, rows: pa.Table) -> None:
-    buffer = io.BytesIO()
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
-    pyarrow.csv.write_csv(rows, buffer, options)
-    buffer.seek(0)
-    cursor.execute(f"CREATE TEMP TABLE {table} ({columns}) ON COMMIT DROP")
-    cursor.copy_expert(f"COPY {table} FROM STDIN (FORMAT csv)", buffer)
+    return copy_out(cursor, _PERSONS.format(latest=latest, known_as=KNOWN_AS), pa.schema(types))
 
 
 def _store(cursor: Any, run_id: int, linkage: Linkage, people: People) -> None:
     fresh = pa.table({"person_id": pa.array(people.new_ids, pa.string())})
-    _copy_in(cursor, "given_person", "person_id uuid", fresh)
-    _copy_in(cursor, "given_link", "partner text, source_person_id text, person_id uuid", people.assignments)
-    _copy_in(
+    copy_in(cursor, "given_person", "person_id uuid", fresh)
+    copy_in(cursor, "given_link", "partner text, source_person_id text, person_id uuid", people.assignments)
+    copy_in(
         cursor,
         "given_change",
         "kind text, from_person_id uuid, to_person_id uuid, source_persons bigint",
         people.changes,
     )
-    _copy_in(
+    copy_in(
         cursor,
         "given_edge",
         "partner_left text, source_person_id_left text, partner_right text, source_person_id_right text,"

@@ -258,7 +258,7 @@ def share_of_matches(
         """
         for number, columns in enumerate(model.certain_rules)
     )
-    connection.execute(_KIND.format(pairs=only(pairs, 'l', 'r'), filled=filled, recall=model.certain_recall))
+    connection.execute(_KIND.format(pairs=only(pairs, "l", "r"), filled=filled, recall=model.certain_recall))
     [(expected,)] = connection.execute("SELECT coalesce(sum(share * possible), 0) FROM kind").fetchall()
     return float(min(max(expected, 1.0) / max(1.0, records * (records - 1) / 2), 0.5))
 
