@@ -71,7 +71,8 @@ def compare(  # noqa: PLR0917 - what is compared, how, and what may be
 
     `rule` is the blocking rule's number, `RANDOM`, or `RANDOM - 1 - n` for the n-th training pass. `c0`, `c1` … are
     levels counted from 1 in the model's order, 0 where missing; `t0`, `t1` … are log2 of how often the value occurs,
-    where the level weighs that, else NULL. Of pairs to learn from, too, `only` leaves out those that may not be compared.
+    where the level weighs that, else NULL. Of pairs to learn from, too, `only` leaves out those that may not be
+    compared.
     """
     columns = ["0::BIGINT AS l", "0::BIGINT AS r", "0::TINYINT AS rule"]
     columns += [f"0::UTINYINT AS c{index}, NULL::FLOAT AS t{index}" for index in range(len(comparisons))]
