@@ -200,7 +200,7 @@ class Retained:
         """The tables in which a text stands."""
         names = self.warehouse.query(
             "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
-            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'record_feed')"
         )
         return [
             str(name)
