@@ -131,11 +131,11 @@ def _score(connection: duckdb.DuckDBPyConnection, trained: Trained) -> float:
         """
     )
     connection.execute("DROP TABLE compared")
-    return _correct_prior(connection, trained.share)
+    return max(correct_prior(connection, trained.share).values(), key=abs, default=0.0)
 
 
-def _correct_prior(connection: duckdb.DuckDBPyConnection, share: float) -> float:
-    """Give each two sources a prior of their own, in `scored`; return the largest correction in bits.
+def correct_prior(connection: duckdb.DuckDBPyConnection, share: float) -> dict[tuple[str, str], float]:
+    """Give each two sources a prior of their own, in `scored`; return the corrections in bits, the smaller name first.
 
     It begins with the share of certain pairs (table `kind`) and moves to the sum of the probabilities of the pairs, by
     two bits at most where that share is known: what siblings and neighbours add to that sum must not feed itself.
@@ -177,7 +177,8 @@ def _correct_prior(connection: duckdb.DuckDBPyConnection, share: float) -> float
             shift[kind] = round(min(max(better, first[kind] - room[kind]), first[kind] + room[kind]), 6)
     connection.register("shift", pa.table({"kind": list(shift), "bits": pa.array(shift.values(), pa.float64())}))
     connection.execute("UPDATE scored SET weight = weight + bits FROM shift WHERE shift.kind = scored.kind")
-    return max(shift.values(), key=abs, default=0.0)
+    names = connection.execute("SELECT kind, l, r FROM kind_of").fetchall()
+    return {(left, right): shift[kind] for kind, left, right in names}
 
 
 def _bits(probability: float) -> float:
