@@ -93,9 +93,7 @@ def load(cursor: Any, given: Path) -> None:
         for line, row in enumerate(rows(path), start=2):
             delivery = deliveries[row["delivery_id"]]
             provenance = {name: delivery[name] for name in ("partner", "feed", "contract_version", "as_of")}
-            records.append(
-                {**row, **provenance, "line_no": line, "row_hash": uuid.uuid4().int % 2**63, "known_from": "2026-01-01"}
-            )
+            records.append({**row, **provenance, "line_no": line, "known_from": "2026-01-01"})
         insert(cursor, path.stem, records)
 
 

@@ -305,7 +305,7 @@ def crowd(new_warehouse: Callable[[], Any]) -> Iterator[Scene]:
 
 COLUMNS = (
     "source_consent_id, source_person_id, decision, use_case, program, form, effective_from, effective_to, partner,"
-    " feed, delivery_id, line_no, contract_version, as_of, row_hash, known_from, known_to"
+    " feed, delivery_id, line_no, contract_version, as_of, known_from, known_to"
 )
 
 
@@ -316,7 +316,7 @@ def test_the_state_on_a_day_is_that_of_a_plain_reckoning_in_whatever_order_it_ca
 ) -> None:
     rows = [
         (f"c{at}", f"{one['name']}@{one['partner']}", one["decision"], one["use_case"], one["program"], one["form"],
-         one["since"], one["until"], one["partner"], FEED_OF[one["partner"]], 1, at, "1", DAYS[0], 1,
+         one["since"], one["until"], one["partner"], FEED_OF[one["partner"]], 1, at, "1", DAYS[0],
          one["known_from"], one["known_to"])
         for at, one in enumerate(said)
     ]  # fmt: skip

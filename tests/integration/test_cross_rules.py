@@ -143,8 +143,8 @@ def changed(warehouse: Any) -> Iterator[Any]:
 def person(warehouse: Any, feed: str, number: str, name: str, *, current: bool = True) -> None:
     warehouse.query(
         "INSERT INTO record.person (source_person_id, first_name, partner, feed, delivery_id, line_no, "
-        "contract_version, as_of, row_hash, known_from, known_to) SELECT %s, %s, 'atlas', feed, delivery_id, 2, '1', "
-        "as_of, 1, now(), CASE WHEN NOT %s THEN now() END FROM ledger.delivery WHERE feed = %s",
+        "contract_version, as_of, known_from, known_to) SELECT %s, %s, 'atlas', feed, delivery_id, 2, '1', "
+        "as_of, now(), CASE WHEN NOT %s THEN now() END FROM ledger.delivery WHERE feed = %s",
         (number, name, current, feed),
     )
 

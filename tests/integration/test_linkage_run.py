@@ -13,7 +13,7 @@ from kinbridge.linkage.model import Model, read_model
 from kinbridge.linkage.run import link_people
 
 GATES = open_gates({f"{partner}/people_v1" for partner in ("medicaid", "snap", "home_visiting")} | {"snap/other_v1"})
-HISTORY = "delivery_id, line_no, contract_version, as_of, row_hash, known_from"
+HISTORY = "delivery_id, line_no, contract_version, as_of, known_from"
 FAMILIES = [
     "Abernathy",
     "Brzezinski",
@@ -78,7 +78,7 @@ class Record:
         marks = ", ".join(["%s"] * len(values))
         self.warehouse.query(
             f"INSERT INTO record.{table} ({columns}, partner, feed, {HISTORY})"
-            f" VALUES ({marks}, %s, %s, %s, %s, '1.0.0', %s, 1, clock_timestamp())",
+            f" VALUES ({marks}, %s, %s, %s, %s, '1.0.0', %s, clock_timestamp())",
             (*values.values(), partner, feed, self._delivery(partner, feed), self.line, as_of),
         )
 

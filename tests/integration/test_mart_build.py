@@ -17,8 +17,8 @@ from kinbridge.integration.build import TABLES, build_integrated
 from kinbridge.integration.parameters import sql_files
 from kinbridge.standards import common_schema
 
-PROVENANCE = "partner, feed, delivery_id, line_no, contract_version, as_of, row_hash, known_from"
-SAID = "'medicaid', 'medicaid/eligibility_v1', 1, 1, '1', DATE '2026-01-31', 1, now()"
+PROVENANCE = "partner, feed, delivery_id, line_no, contract_version, as_of, known_from"
+SAID = "'medicaid', 'medicaid/eligibility_v1', 1, 1, '1', DATE '2026-01-31', now()"
 
 
 @pytest.fixture

@@ -16,10 +16,12 @@ from tests.support.failpoints import kill_before
 from tests.support.openpgp import OFFICE, STRANGER, fingerprint, revoked, write_ours, write_public
 from tests.support.releases import KEY, NAME, RECIPIENT, Study, study
 
+from kinbridge.agreement.holdings import holdings
 from kinbridge.errors import KinbridgeError
 from kinbridge.openpgp.keys import OUR_KEY
 from kinbridge.release.states import ReleaseState
 from kinbridge.trace.person import trace_person
+from kinbridge.warehouse.connection import transaction
 
 
 @pytest.fixture(scope="module")
@@ -289,6 +291,15 @@ def test_a_release_under_way_counts_as_disclosed(reach: Study) -> None:
     reach.warehouse.query("UPDATE ledger.release SET state = 'sending', outbox = 'outbox'")
     steward = reach.warehouse.steward
     assert len(trace_person(steward, "medicaid", "Zqxann1@medicaid", date(2020, 1, 1), "S").disclosures) == 1
+
+
+def test_a_release_is_told_among_what_holds_an_element_that_is_taken_back(reach: Study) -> None:
+    reach.issued()
+    with transaction(reach.warehouse.pipeline) as connection:
+        held = holdings(connection, {"medicaid/eligibility_v1": ["dob", "gender"]})
+    told = {(one.element, one.place): one.count for one in held}
+    assert told["dob", "releases"] == 1
+    assert ("gender", "releases") not in told
 
 
 def test_the_same_request_is_made_once(reach: Study) -> None:

@@ -239,8 +239,13 @@ def test_whoever_every_use_is_withheld_from_is_not_compared_at_all(scene: Scene)
     for name in ("ann", "dan"):
         scene.says("medicaid", name, "revoked", "2026-06-01")
     scene.says("medicaid", "bea", "revoked", "2026-06-01", use_case=COUNTS)
-    apart = "SELECT partner, source_person_id FROM identity.withheld_record('2026-06-15', %s)"
+    apart = (
+        "SELECT partner, source_person_id FROM identity.withheld_record('2026-06-15', %s)"
+        " GROUP BY 1, 2 HAVING count(DISTINCT use_case) = 3"
+    )
     assert set(scene.ask(apart, (LATER,))) == {("medicaid", "ann@medicaid"), ("medicaid", "dan@medicaid")}
+    bea = "SELECT feed, use_case FROM identity.withheld_record('2026-06-15', %s) WHERE source_person_id LIKE 'bea@%%'"
+    assert scene.ask(bea, (LATER,)) == [(FEED_OF["medicaid"], COUNTS)]
     assert scene.ask(apart, (LONG_AGO.replace(year=2025),)) == []
 
 

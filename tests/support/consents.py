@@ -28,7 +28,7 @@ FEED_OF = {
 PROGRAM_OF = {"recovery": "mental_health"}
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
-PROVENANCE = "partner, feed, delivery_id, line_no, contract_version, as_of, row_hash, known_from"
+PROVENANCE = "partner, feed, delivery_id, line_no, contract_version, as_of, known_from"
 EVERYTHING = (
     "identity.consent_statement, identity.consent_rule, identity.consent_form, identity.consent_scope,"
     " identity.integrated_feed, identity.integrated_withheld, identity.person_link, identity.person,"
@@ -139,7 +139,7 @@ class Scene:
         columns, marks = ", ".join(values), ", ".join(["%s"] * len(values))
         self.query(
             f"INSERT INTO record.{table} ({columns}, {PROVENANCE})"
-            f" VALUES ({marks}, %s, %s, %s, %s, '1', '2026-01-31', 1, %s)",
+            f" VALUES ({marks}, %s, %s, %s, %s, '1', '2026-01-31', %s)",
             (*values.values(), feed.split("/", maxsplit=1)[0], feed, self.deliveries[feed], self.lines, known_from),
         )
 

@@ -35,10 +35,13 @@ def feed_of(columns: tuple[Column, ...], dialect: Dialect) -> Feed:
 def delivered(
     path: Path, dialect: Dialect, columns: tuple[Column, ...], wanted: tuple[Column, ...] | None = None
 ) -> tuple[DeliveredFile, Rows]:
-    """The file, read, and its rows as COPY would take them: line, shape, values. Raises `Unreadable`."""
-    file = open_file(path, feed_of(columns, dialect), columns if wanted is None else wanted)
+    """The file, read, and its rows as COPY would take them, without twins: line, shape, values. Raises `Unreadable`."""
+    wanted = columns if wanted is None else wanted
+    file = open_file(path, feed_of(columns, dialect), wanted)
     text = b"".join(file.chunks()).decode("utf-8")
-    rows = [(int(line), shape, values) for line, shape, *values in csv.reader(io.StringIO(text, newline=""))]
+    rows = [
+        (int(line), shape, values[: len(wanted)]) for line, shape, *values in csv.reader(io.StringIO(text, newline=""))
+    ]
     assert file.rows == len(rows)
     assert [line for line, _, _ in rows] == sorted({line for line, _, _ in rows}), "lines rise, none stands twice"
     return file, rows

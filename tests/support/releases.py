@@ -269,7 +269,7 @@ class Study:
             for table, columns, given, value in zip(RECORDS, said, values, (born, county, partner), strict=True):
                 self.warehouse.query(
                     f"INSERT INTO record.{table} (source_person_id, {', '.join(columns)}, {PROVENANCE}) "
-                    f"SELECT key, {given}, %s, %s, %s, number, '1', '2026-01-31', 1, %s "
+                    f"SELECT key, {given}, %s, %s, %s, number, '1', '2026-01-31', %s "
                     "FROM unnest(%s) WITH ORDINALITY AS t (key, number)",
                     (value, partner, FEED_OF[partner], delivery, LONG_AGO, keys),
                 )

@@ -132,11 +132,11 @@ class Retained:
                 """
                 INSERT INTO record.person
                 (line_no, source_person_id, first_name, last_name, ssn, partner, feed, delivery_id, contract_version,
-                as_of, row_hash, known_from)
+                as_of, known_from)
                 VALUES %s
                 """,
                 [
-                    (*row, feed.split("/", maxsplit=1)[0], feed, delivery, "1.0.0", as_of, row[0], datetime.now(UTC))
+                    (*row, feed.split("/", maxsplit=1)[0], feed, delivery, "1.0.0", as_of, datetime.now(UTC))
                     for row in rows
                     if row[4] != "x"
                 ],
@@ -184,7 +184,7 @@ class Retained:
         with transaction(self.warehouse.pipeline) as connection:
             return propose_due(connection, day, found, "govern")
 
-    def approve(self, batch: int, by: str = "Evangeline Marchetti") -> int:
+    def approve(self, batch: int, by: str = "A Chair") -> int:
         """Approve a batch."""
         with transaction(self.warehouse.pipeline) as connection:
             decide(connection, batch, "approved", by, datetime.now(UTC), reason="It is due.")

@@ -68,6 +68,7 @@ _LISTS: tuple[tuple[str, str, Callable[[Agreement], Collection[str]]], ...] = (
     ("laws", "laws", lambda a: a.laws),
     ("redisclosure", "who may be given rows", lambda a: a.redisclosure.recipients),
     ("linkage", "feeds not to be linked with", lambda a: a.linkage.not_with),
+    ("linkage", "use cases to be linked for", lambda a: a.use_cases if (u := a.linkage.use_cases) is None else u),
     ("transmission", "keys that may sign", lambda a: a.openpgp.signed_by if a.openpgp else ()),
     ("transmission", "keys it is encrypted to", lambda a: a.transmission.encrypted_to),
     ("purposes", "purposes", lambda a: a.purposes),

@@ -20,6 +20,7 @@ from kinbridge.agreement.model import Agreement
 from kinbridge.contract.odcs import feeds
 from kinbridge.ledger.events import record_once
 from kinbridge.load.origin import origins_of
+from kinbridge.release.elements import integrated_elements
 
 ACTOR = "agreement.holdings"
 TOLD = "elements taken back"
@@ -160,19 +161,14 @@ def _files(connection: Any, feed_id: str, element: str) -> list[Holding]:
 
 
 def _releases(connection: Any, feed_id: str, element: str) -> list[Holding]:
-    """Releases that disclosed an element of the record which comes of it."""
+    """Releases that disclosed a column of `integrated` which is made of something that comes of it."""
     feed = feeds().get(feed_id)
-    if feed is None or not _there(connection, "ledger.disclosure"):
+    if feed is None:
         return []
-    names = sorted(origin.element for origin in origins_of(feed) if origin.column == element)
+    said = {origin.element for origin in origins_of(feed) if origin.column == element}
+    names = [one.name for one in integrated_elements().values() if said & set(one.elements)]
     statement = "SELECT count(DISTINCT release_id) FROM ledger.disclosure WHERE feed = %s AND element = ANY(%s)"
     return [Holding(feed_id, element, RELEASES, "ledger.release", _count(connection, statement, (feed_id, names)))]
-
-
-def _there(connection: Any, relation: str) -> bool:
-    """Whether the table is there and this role may read it: the pipeline sees no disclosures, a steward does."""
-    readable = "SELECT coalesce(has_table_privilege(to_regclass(%s), 'SELECT'), false)::int"
-    return bool(_count(connection, readable, (relation,)))
 
 
 def _count(connection: Any, statement: Any, parameters: tuple[Any, ...]) -> int:

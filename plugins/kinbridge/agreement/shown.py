@@ -102,8 +102,12 @@ def _terms(agreement: Agreement) -> Iterator[tuple[str, str]]:
     yield "destruction", f"within {agreement.destruction.within_days} days"
     yield "breach", f"{agreement.breach.contact}, within {agreement.breach.within_hours} hours"
     yield "small cells", f"no count below {agreement.small_cell_minimum}"
-    if not agreement.linkage.allowed or agreement.linkage.not_with:
-        yield "linkage", f"not with {', '.join(agreement.linkage.not_with)}" if agreement.linkage.allowed else "barred"
+    linkage = agreement.linkage
+    if not linkage.allowed:
+        yield "linkage", "barred"
+    elif linkage.not_with or linkage.use_cases is not None:
+        only = f"for {', '.join(linkage.use_cases)}" if linkage.use_cases is not None else ""
+        yield "linkage", "; ".join(filter(None, (only, ", ".join(f"not with {one}" for one in linkage.not_with))))
 
 
 def explain(feed: Feed, column: str | None, day: date, every: Force, origins: Iterable[Origin]) -> list[str]:

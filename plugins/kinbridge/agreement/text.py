@@ -200,7 +200,11 @@ def consent_rule_known(rule: str) -> bool:
 def _linkage(read: Shape) -> Linkage:
     if not read.has("linkage"):
         return Linkage()
-    return Linkage(read.flag("linkage", "allowed", default=True), read.optional_texts("linkage", "not_with"))
+    return Linkage(
+        read.flag("linkage", "allowed", default=True),
+        read.optional_texts("linkage", "not_with"),
+        read.texts("linkage", "use_cases") if read.has("linkage", "use_cases") else None,
+    )
 
 
 def _transmission(read: Shape, *, release: bool) -> Transmission:

@@ -19,7 +19,8 @@ def tie_problems(declared: Declared, feeds: Collection[str]) -> Iterator[Problem
     """What is wrong between agreements; `feeds` are those that contracts declare.
 
     KB-C27 two agreements contradict each other; KB-C54 an amendment of nothing; KB-C55 a memorandum that is not there
-    or does not name the contributor; KB-C57 a feed kept apart from one that nobody declares.
+    or does not name the contributor; KB-C57 a feed kept apart from one that nobody declares; KB-C58 linked for a use case
+    that the agreement does not name.
     """
     every = force((agreement for agreement, _ in declared.agreements), Approvals())
     for agreement, document in declared.agreements:
@@ -28,6 +29,10 @@ def tie_problems(declared: Declared, feeds: Collection[str]) -> Iterator[Problem
         for index, feed in enumerate(agreement.linkage.not_with):
             if feed not in feeds:
                 yield document.problem("KB-C57", f"no contract declares {feed}", "linkage", "not_with", index)
+        for index, use_case in enumerate(agreement.linkage.use_cases or ()):
+            if use_case not in agreement.use_cases:
+                text = f"use_cases does not name {use_case}"
+                yield document.problem("KB-C58", text, "linkage", "use_cases", index)
     yield from _conflicts(declared, every)
 
 

@@ -58,10 +58,24 @@ class Uses:
     def linkable(self) -> frozenset[str]:
         """The feeds whose records may be linked: those that serve an approved use case and are not barred.
 
-        A feed that must not be linked with another is left out while the other is linked: through a third feed both
-        would meet in one person.
+        With which others, `comparable.why_not_compared` says.
         """
         return frozenset(feed for feed in self._serving if self._bar(feed) is None)
+
+    def linked_for(self, feed: str) -> frozenset[str]:
+        """The approved use cases for which the feed's records may be linked."""
+        return frozenset(name for name in self._served if self.why_not_linked_for(feed, name) is None)
+
+    def why_not_linked_for(self, feed: str, use_case: str) -> KinbridgeError | None:
+        """Why the feed may not be linked for the use case, naming the clause; None when it may."""
+        if feed not in self._served.get(use_case, {}):
+            return self.why_not(feed, use_case)
+        linkage = self._in_force[feed].linkage
+        if not linkage.allowed:
+            return self._barred(feed, "with nothing", "allowed")
+        if linkage.use_cases is not None and use_case not in linkage.use_cases:
+            return self._barred(feed, f"for {use_case}", "use_cases")
+        return None
 
     def why_not(self, feed: str, use_case: str) -> KinbridgeError | None:
         """Why the feed may not serve the use case, naming the clause; None when it may."""
@@ -104,14 +118,18 @@ class Uses:
         )
 
     def _bar(self, feed: str) -> KinbridgeError | None:
+        reasons = [self.why_not_linked_for(feed, name) for name, feeds in sorted(self._served.items()) if feed in feeds]
+        return None if None in reasons else reasons[0]
+
+    def _barred(self, feed: str, why: str, clause: str) -> KinbridgeError:
         agreement = self._in_force[feed]
-        met = [other for other in agreement.linkage.not_with if other in self._serving and other != feed]
-        if agreement.linkage.allowed and not met:
-            return None
-        why = f"not with {', '.join(met)}" if agreement.linkage.allowed else "with nothing"
-        clause = agreement.clause("linkage", "not_with" if agreement.linkage.allowed else "allowed")
         return KinbridgeError(
-            "KB-A13", feed=feed, agreement=agreement.id, version=agreement.version, why=why, clause=str(clause)
+            "KB-A13",
+            feed=feed,
+            agreement=agreement.id,
+            version=agreement.version,
+            why=why,
+            clause=str(agreement.clause("linkage", clause)),
         )
 
     @cached_property

@@ -1,7 +1,8 @@
 """What goes into a backup, and under whose key: tables cut into parts by the partner or feed whose rows they are.
 
 Every table of the schemas below is in; one that tells no owner is in the common part, which holds random ids, rules and
-counts. `landing` is on its way to the record, `integrated` and `mart` are made anew from it: none of these is in.
+counts. A table of the record is one, however many partitions it has. `landing` is on its way to the record,
+`integrated` and `mart` are made anew from it: none of these is in.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def tables(cursor: Any) -> list[Table]:
         INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
         INNER JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             AND a.attgenerated = ''
-        WHERE c.relkind = 'r' AND n.nspname = ANY(%s)
+        WHERE c.relkind IN ('r', 'p') AND n.nspname = ANY(%s)
         GROUP BY n.nspname, c.relname
         """,
         (list(SCHEMAS),),

@@ -1,7 +1,7 @@
 """Which periods a feed owes as of a day, and what arrived for each. Pure.
 
-A period is owed when an agreement reaches into it and one is in force on the day it is due: what we could not collect
-is not asked for. The first owed period is the one that holds the agreement's first day.
+A period is owed when an agreement reaches into it and one is in force on the day it is due: what we could not collect,
+for want of a signature or of a decision, is not asked for. The first owed period is the one that holds the agreement's first day.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from kinbridge.agreement.model import Agreement
+from kinbridge.agreement.force import Force
 from kinbridge.calendar.period import DAY, Period
 from kinbridge.calendar.status import Arrival, Break, Expectation, moved, status_of
 from kinbridge.calendar.terms import Terms
 
 Span = tuple[date, date]
+APPROVED = "approved"
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,17 @@ class Owing:
     spans: tuple[Span, ...]
 
 
-def spans_of(feed: str, agreements: Iterable[Agreement], as_of: date) -> tuple[Span, ...]:
-    """The days over which signed agreements of the feed's own partner cover it, oldest first."""
+def spans_of(feed: str, every: Force, as_of: date) -> tuple[Span, ...]:
+    """The days over which agreements of the feed's own partner cover it that are signed and approved, oldest first."""
     partner = feed.split("/", 1)[0]
     return tuple(
         sorted(
             (agreement.effective, agreement.expires)
-            for agreement in agreements
-            if feed in agreement.feeds and agreement.contributor.code == partner and not agreement.unsigned(as_of)
+            for agreement in every.agreements
+            if feed in agreement.feeds
+            and agreement.contributor.code == partner
+            and not agreement.unsigned(as_of)
+            and every.approved(agreement, as_of) == APPROVED
         )
     )
 

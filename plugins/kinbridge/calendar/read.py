@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from kinbridge.agreement.force import force
 from kinbridge.agreement.reader import read_agreements
 from kinbridge.calendar.alert import silent_since
 from kinbridge.calendar.expected import Owing, expectations, spans_of
@@ -17,6 +18,7 @@ from kinbridge.calendar.status import Arrival, Expectation
 from kinbridge.calendar.terms import terms_of
 from kinbridge.contract.model import Feed
 from kinbridge.contract.odcs import feeds
+from kinbridge.decision.approvals import read_approvals
 from kinbridge.ledger.states import State
 from kinbridge.manifest.attestation import NOTHING
 from kinbridge.partner.reminders import reminders_of
@@ -54,14 +56,14 @@ def read_calendars(
     `as_of` is a day to look back to; by default it is today, by each partner's clock. What arrived later is left out,
     but what did arrive counts with its present state. A feed whose contract has no terms is left out.
 
-    Raises KB-A06, KB-C02, KB-E01 and KB-E02 (declarations), KB-S20 to KB-S26.
+    Raises KB-A06, KB-C02, KB-E01, KB-E02, KB-G01 (declarations), KB-S20 to KB-S26.
     """
     selected = list(feeds().values() if chosen is None else chosen)
-    agreements = read_agreements()
     names = sorted({feed.partner for feed in selected})
     with transaction(dsn) as connection:
         paused = pauses(connection, names)
         rows = _arrivals(connection, [feed.id for feed in selected])
+        every = force(read_agreements(), read_approvals(connection))
     calendars = []
     for partner in names:
         reminders = reminders_of(partner)
@@ -72,7 +74,7 @@ def read_calendars(
         for feed in selected:
             terms = terms_of(feed) if feed.partner == partner else None
             if terms is not None:
-                owing = Owing(partner, feed.id, terms, spans_of(feed.id, agreements, day))
+                owing = Owing(partner, feed.id, terms, spans_of(feed.id, every, day))
                 found.extend(expectations(owing, _of(rows[feed.id], zone), day, breaks))
         current = next((pause for pause in paused[partner] if pause.days(zone).covers(day)), None)
         calendars.append(PartnerCalendar(partner, zone, day, reminders.days_before, tuple(found), current))

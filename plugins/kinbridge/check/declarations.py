@@ -24,6 +24,7 @@ from kinbridge.partner.intermediary import intermediary_problems
 from kinbridge.partner.reminders import reminder_problems
 from kinbridge.release.check import release_problems
 from kinbridge.retention.check import check_retention
+from kinbridge.review.terms import review_problems
 from kinbridge.rule.check import check_laws
 from kinbridge.settings import include_folders
 
@@ -65,6 +66,7 @@ def check() -> list[Problem]:
             problems.extend(suite_problems(feed, allowed.get(feed.id, frozenset())))
     problems.extend(check_model())
     problems.extend(trained_file_problems())
+    problems.extend(review_problems())
     problems.extend(check_laws(columns))
     problems.extend(check_retention())
     problems.extend(release_problems(feeds))

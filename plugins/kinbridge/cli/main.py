@@ -26,6 +26,7 @@ from kinbridge.cli.preflight import preflight
 from kinbridge.cli.quarantine import quarantine_app
 from kinbridge.cli.release import release_app
 from kinbridge.cli.retention import retention_app
+from kinbridge.cli.review import review_command
 from kinbridge.cli.rules import rules_app
 from kinbridge.cli.trace import trace_app
 from kinbridge.cli.usecase import usecase_app
@@ -69,6 +70,7 @@ app.command()(preflight)
 link_app.command("evaluate")(evaluate_command)
 link_app.command("train")(train_command)
 feed_app.command("draft")(draft)
+link_app.command("review")(review_command)
 app.command("calendar")(calendar_command)
 app.command()(hmis)
 

@@ -6,10 +6,11 @@ import getpass
 import json
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kinbridge.cli.printable import printable
 from kinbridge.cli.way_in import PipelineUrl, StewardUrl, pipeline_dsn, steward_dsn
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _print_look(look: Look, values: dict[int, dict[str, str | None]]) -> None:
         rules = ", ".join(line.rules) or "refused by a person"
         typer.echo(f"  line {line.line_no}: {rules}{'' if line.open else ' (resolved)'}")
         for column, value in values.get(line.line_no, {}).items():
-            typer.echo(f"      {column} = {'(empty)' if value is None else _printable(value)}")
+            typer.echo(f"      {column} = {'(empty)' if value is None else printable(value)}")
     for text in look.rules:
         entry = catalogue().get(text.code)
         columns = f" in {', '.join(text.columns)}" if text.columns else ""
@@ -166,8 +167,3 @@ def _print_replays(done: list[Replay], refused: list[int]) -> None:
         typer.echo("Nothing to replay.")
     elif any(one.loaded or one.unchanged or one.duplicate for one in done) and not done[0].dry_run:
         typer.echo("The next run of each feed sends its new receipts, and has the figures made anew.")
-
-
-def _printable(value: Any) -> str:
-    """A value as one line: what could steer the terminal is written as its number."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in str(value))

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinbridge.agreement.comparable import bar, partner_of
 from kinbridge.consent.form import Form, read_forms
 from kinbridge.consent.ladder import Asked, Rule, known, strictest
 
@@ -40,8 +41,9 @@ class Served:
 class Gates:
     """What may be linked, and what may be counted for which use case, on one day.
 
-    `linkable` are feeds; `unlinkable` the others that are declared, each with the clause. `programs` are the codes of
-    programs that there are.
+    `linkable` are feeds; `unlinkable` the others that are declared, each with the clause. `apart` has the clause for each
+    feed and another with which its agreement bars linking, `unlinked` by feed the use cases that it serves and for
+    which it may not be linked. `programs` are the codes of programs that there are.
     """
 
     day: date
@@ -51,6 +53,25 @@ class Gates:
     forms: tuple[Form, ...] = ()
     programs: tuple[str, ...] = ()
     unlinkable: Mapping[str, str] = field(default_factory=dict)
+    apart: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    unlinked: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def linked_for(self, feed: str) -> frozenset[str]:
+        """The use cases for which the feed's records may be linked; none where it may not be linked."""
+        if feed not in self.linkable:
+            return frozenset()
+        served = {name for name, one in self.served.items() if feed in one.permitted}
+        return frozenset(served - set(self.unlinked.get(feed, ())))
+
+    def barred(self, one: str, other: str) -> str | None:
+        """The clause by which either feed's agreement keeps the two apart."""
+        return self.apart.get((one, other)) or self.apart.get((other, one))
+
+    def comparable(self, one: str, other: str) -> bool:
+        """Whether records of the two feeds may be compared."""
+        if not {one, other} <= self.linkable or self.barred(one, other):
+            return False
+        return partner_of(one) == partner_of(other) or bool(self.linked_for(one) & self.linked_for(other))
 
     def of_output(self, output: str) -> Served | None:
         """The use case that the table answers; None when none names it."""
@@ -59,7 +80,8 @@ class Gates:
     def plain(self) -> dict[str, Any]:
         """What matters of it, for the fingerprint: no clauses, whose lines move when a comment is written."""
         return {
-            "linkable": sorted(self.linkable),
+            "linkable": {feed: sorted(self.linked_for(feed)) for feed in self.linkable},
+            "apart": sorted(self.apart),
             "served": {name: [sorted(one.permitted), sorted(one.outputs)] for name, one in self.served.items()},
             "rules": sorted([rule.use_case, rule.feed, rule.rule, rule.form] for rule in self.rules),
             "forms": sorted([form.name, form.use_cases, form.programs, form.valid_months] for form in self.forms),
@@ -93,7 +115,16 @@ def gates_of(
         tuple(forms),
         tuple(programs),
         {feed: str(error.facts.get("clause", error.code)) for feed, error in unlinkable.items() if error},
+        {(x, y): str(clause) for x in linkable for y in linkable if (clause := bar(answer, x, y)) is not None},
+        {feed: _unlinked(answer, feed) for feed in linkable},
     )
+
+
+def _unlinked(answer: Uses, feed: str) -> dict[str, str]:
+    """The use cases that the feed serves and for which it may not be linked, each with the clause."""
+    served = (name for name in answer.approved() if feed in answer.feeds_of(name))
+    reasons = {name: answer.why_not_linked_for(feed, name) for name in served}
+    return {name: str(error.facts["clause"]) for name, error in reasons.items() if error is not None}
 
 
 def read_gates(

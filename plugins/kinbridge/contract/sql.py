@@ -11,11 +11,6 @@ from datetime import date
 
 from kinbridge.contract.model import FAULT_KINDS, Column, Feed, Kind, Reference, Rule, bound
 
-# A typed value is NULL where the text is not of the type; nothing here can raise on a partner's data.
-# Digits are [0-9]: \d takes in other scripts' digits under some collations, and their cast would raise.
-_INTEGER = r"^[+-]?[0-9]{1,18}$"
-_NUMBER = r"^[+-]?[0-9]{1,20}([.][0-9]{1,10})?$"
-_DATE_PARTS = {"yyyy": "0000", "MM": "00", "dd": "00"}
 _TIME_OF_DAY = " HH:mm:ss"
 WHITE_SPACE = r"E' \t\r\n'"
 
@@ -55,51 +50,6 @@ def fault_name(rule: Rule) -> str:
 def array(values: Iterable[str]) -> str:
     """A SQL array of string literals."""
     return f"ARRAY[{', '.join(literal(value) for value in values)}]::text[]"
-
-
-def typed_expression(column: Column, text: str) -> str:
-    """SQL that turns the text expression `text` into the column's type, or NULL where it is not of that type.
-
-    Dates are cut into ISO order by the positions of their format and held against the calendar by
-    `pg_input_is_valid` (Postgres 16 and later), which tells without raising. With a time of day they are timestamps.
-    """
-    if column.logical_type == "integer":
-        return f"CASE WHEN {text} ~ {literal(_INTEGER)} THEN {text}::bigint END"
-    if column.logical_type == "number":
-        return f"CASE WHEN {text} ~ {literal(_NUMBER)} THEN {text}::numeric END"
-    if column.logical_type == "date":
-        shape, iso = _date_reading(column.date_format or "yyyy-MM-dd", text)
-        # Half the time of a regular expression: every digit becomes 0, and what is left is the format's shape.
-        fits = f"translate({text}, '0123456789', '0000000000') = {literal(shape)}"
-        kind = "date"
-        if (column.date_format or "").endswith(_TIME_OF_DAY):
-            # Postgres takes hour 24 and second 60 for the beginning of the next.
-            kind, hour, second = "timestamp", f"left(right({text}, 8), 2)", f"right({text}, 2)"
-            fits += f" AND {hour} < '24' AND {second} < '60'"
-        return f"CASE WHEN {fits} AND pg_input_is_valid({iso}, '{kind}') THEN ({iso})::{kind} END"
-    return text
-
-
-def _date_reading(date_format: str, text: str) -> tuple[str, str]:
-    """The shape of a date in this format, with 0 for every digit, and SQL that puts its parts into ISO order."""
-    if date_format.endswith(_TIME_OF_DAY):
-        shape, day = _date_reading(date_format.removesuffix(_TIME_OF_DAY), text)
-        time = f"substr({text}, {len(shape) + 1})"
-        return f"{shape} 00:00:00", text if day == text else f"{day} || {time}"
-    shape = ""
-    starts: dict[str, int] = {}
-    position = 0
-    while position < len(date_format):
-        part = next((p for p in _DATE_PARTS if date_format.startswith(p, position)), None)
-        if part:
-            starts[part] = position + 1
-        piece = part or date_format[position]
-        shape += _DATE_PARTS.get(piece, piece)
-        position += len(piece)
-    if date_format == "yyyy-MM-dd":
-        return shape, text
-    cut = {part: f"substr({text}, {start}, {len(part)})" for part, start in starts.items()}
-    return shape, f"{cut['yyyy']} || '-' || {cut['MM']} || '-' || {cut['dd']}"
 
 
 def in_list(values: Iterable[str]) -> str:

@@ -62,7 +62,8 @@ def erase_staged(connection: Any, feed: str, cutoff: datetime, *, everything: bo
         )
         found = cursor.fetchall()
         for name, kind in found:
-            cursor.execute(f"DROP {'VIEW' if kind == 'v' else 'TABLE'} landing.{ident(name)} CASCADE")
+            # What hangs on what was dropped before is gone by now.
+            cursor.execute(f"DROP {'VIEW' if kind == 'v' else 'TABLE'} IF EXISTS landing.{ident(name)} CASCADE")
     return {"tables": sum(kind == "r" for _, kind in found)}
 
 

@@ -10,6 +10,7 @@ from psycopg2.extras import execute_values
 
 from kinbridge.destruction.batch import Batch, Standing, batch_of, batches
 from kinbridge.errors import KinbridgeError
+from kinbridge.governance.reader import read_charters, voters_on
 from kinbridge.ledger.events import record_event
 from kinbridge.retention.due import REQUEST, Due
 from kinbridge.retention.hold import held, holds
@@ -17,6 +18,7 @@ from kinbridge.retention.term import Kind
 
 PROPOSED, DECIDED = "destruction proposed", "destruction decided"
 APPROVE, REJECT = "approved", "rejected"
+KIND = "destruction"  # of what the charter lets somebody decide on
 # After a rejection nobody is asked again for so many days, where the person said no day.
 REST_DAYS = 30
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('kinbridge.destruction proposals', 0))"
@@ -61,7 +63,8 @@ def decide(
     """Take down what a person decided on a batch; the outcome. The same answer once more changes nothing.
 
     Raises `KinbridgeError`: KB-U04 there is no such batch; KB-U05 it was decided otherwise; KB-U07 a rejection without
-    a reason; KB-U12 whoever proposed it cannot approve it; KB-U03 it is held.
+    a reason; KB-U12 whoever proposed it cannot approve it; KB-U14 the charter names others who decide; KB-U03 it is
+    held.
     """
     with connection.cursor() as cursor:
         cursor.execute(_LOCK)
@@ -72,9 +75,14 @@ def decide(
         return outcome
     if outcome == REJECT and not reason.strip():
         raise KinbridgeError("KB-U07", what="a rejection")
+    charter = read_charters().on(at.date())
+    entitled = {charter.person(member.id) for member in voters_on(KIND, at.date())} if charter else set()
+    person = charter.person if charter else str.casefold
+    if outcome == APPROVE and person(by.strip()) == person(batch.proposed_by.strip()):
+        raise KinbridgeError("KB-U12", batch=destruction_id, by=by)
+    if entitled and person(by.strip()) not in entitled:
+        raise KinbridgeError("KB-U14", batch=destruction_id)
     if outcome == APPROVE:
-        if by.strip().casefold() == batch.proposed_by.strip().casefold():
-            raise KinbridgeError("KB-U12", batch=destruction_id, by=by)
         require_free(connection, batch)
     rest = (not_before or at.date() + timedelta(days=REST_DAYS)) if outcome == REJECT else None
     with connection.cursor() as cursor:

@@ -12,18 +12,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from kinbridge.evaluation.given import Given
 from kinbridge.evaluation.interval import Share, wilson
-from kinbridge.evaluation.tables import bits, rows
+from kinbridge.evaluation.tables import bits
 from kinbridge.linkage.blocking import find_candidates
 from kinbridge.linkage.clean import clean
 from kinbridge.linkage.comparing import compare, filled_comparisons
+from kinbridge.linkage.engine.engine import Engine
+from kinbridge.linkage.engine.on_duckdb import DuckDBEngine
 from kinbridge.linkage.known_pairs import SCHEMA, add_decided, known_pairs, note_decided
 from kinbridge.linkage.link import Progress, correct_prior
 from kinbridge.linkage.model import Model
+from kinbridge.linkage.purpose import note_purposes
 from kinbridge.linkage.trained_file import TrainedFile
 from kinbridge.linkage.training import Trained, share_of_matches, train, weights_sql
 
@@ -87,25 +89,24 @@ def run_trial(
     """
     tell = progress or (lambda _step: None)
     model = given.model
-    with duckdb.connect(":memory:") as connection:
-        # Without a folder for temporary files DuckDB cannot spill personal data to disk.
-        connection.execute("SET temp_directory = ''; SET enable_progress_bar = false")
+    with DuckDBEngine() as engine:
         tell("clean")
-        count = clean(connection, given.records, model)
+        count = clean(engine, given.records, model)
         tell("block")
-        find_candidates(connection, model, count)
-        training, testing = note_decided(connection, decided)
-        add_decided(connection, model)
+        only = note_purposes(engine, given.allowed)
+        find_candidates(engine, model, count, only)
+        training, testing = note_decided(engine, decided, only)
+        add_decided(engine, model)
         tell("compare")
-        comparisons = filled_comparisons(connection, model)
-        compare(connection, model, comparisons, count, SEED)
+        comparisons = filled_comparisons(engine, model)
+        compare(engine, model, comparisons, count, SEED, only)
         tell("train")
-        new = train(connection, model, comparisons, count, known_pairs(connection, model, len(comparisons)))
-        old = beside.trained(model) if beside else train(connection, model, comparisons, count)
-        share_of_matches(connection, model, count)
-        priors = _score(connection, new, "new")
-        _score(connection, _as_compared(old, [entry.name for entry in comparisons], model), "old")
-        sources = [name for (name,) in connection.execute("SELECT DISTINCT source FROM cleaned ORDER BY 1").fetchall()]
+        new = train(engine, model, comparisons, count, only, known_pairs(engine, model, len(comparisons)))
+        old = beside.trained(model) if beside else train(engine, model, comparisons, count, only)
+        share_of_matches(engine, model, count, only)
+        priors = _score(engine, new, "new")
+        _score(engine, _as_compared(old, [entry.name for entry in comparisons], model), "old")
+        sources = [name for (name,) in engine.rows("SELECT DISTINCT source FROM cleaned ORDER BY source")]
         file = TrainedFile(
             version=version,
             model=model.title,
@@ -123,11 +124,11 @@ def run_trial(
         return Trial(
             file=file,
             beside=beside.title if beside else f"{model.title}, as each run learns from the records alone",
-            new=_tried(connection, model, "new"),
-            old=_tried(connection, model, "old"),
-            **_paired(connection, model),
+            new=_tried(engine, model, "new"),
+            old=_tried(engine, model, "old"),
+            **_paired(engine, model),
             levels=_levels(new, old),
-            histogram=_histogram(connection),
+            histogram=_histogram(engine),
         )
 
 
@@ -137,18 +138,18 @@ def decided_of(reviewed: pa.Table | None, labels: pa.Table | None) -> pa.Table:
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
 
 
-def _score(connection: duckdb.DuckDBPyConnection, trained: Trained, name: str) -> dict[tuple[str, str], float]:
+def _score(engine: Engine, trained: Trained, name: str) -> dict[tuple[str, str], float]:
     """Make the table `scored_<name>` (l, r, weight in bits); return the corrections of the prior."""
-    connection.execute(
+    engine.make(
+        "scored",
         f"""
-        CREATE OR REPLACE TABLE scored AS
         SELECT l, r, {weights_sql(trained)} + {bits(trained.share)!r} AS weight, rule
         FROM compared
         WHERE rule >= 0
-        """
+        """,
     )
-    priors = correct_prior(connection, trained.share)
-    connection.execute(f"CREATE OR REPLACE TABLE scored_{name} AS SELECT l, r, weight FROM scored")
+    priors = correct_prior(engine, trained.share)
+    engine.make(f"scored_{name}", "SELECT l, r, weight FROM scored")
     return priors
 
 
@@ -173,9 +174,9 @@ def _outcome(weight: str, model: Model) -> str:
     return f"CASE WHEN {weight} > {link_at!r} THEN 'link' WHEN {weight} > {review_at!r} THEN 'review' ELSE 'part' END"
 
 
-def _tried(connection: duckdb.DuckDBPyConnection, model: Model, name: str) -> Tried:
-    found = rows(
-        connection,
+def _tried(engine: Engine, model: Model, name: str) -> Tried:
+    found = _rows(
+        engine,
         f"""
         SELECT
             same,
@@ -197,10 +198,10 @@ def _tried(connection: duckdb.DuckDBPyConnection, model: Model, name: str) -> Tr
     return Tried(counts[True], counts[False], wilson(right / pairs if pairs else 0.0, pairs), loss)
 
 
-def _paired(connection: duckdb.DuckDBPyConnection, model: Model) -> dict[str, Any]:
+def _paired(engine: Engine, model: Model) -> dict[str, Any]:
     at = bits(model.thresholds["link"])
-    [found] = rows(
-        connection,
+    [found] = _rows(
+        engine,
         f"""
         SELECT
             count(*)::BIGINT AS pairs,
@@ -244,13 +245,13 @@ def _levels(new: Trained, old: Trained) -> list[dict[str, Any]]:
     return found
 
 
-def _histogram(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+def _histogram(engine: Engine) -> list[dict[str, Any]]:
     parts = " UNION ALL ".join(
         f"SELECT greatest(-20, least(30, floor(weight)))::INTEGER AS bits, '{name}' AS model FROM scored_{name}"
         for name in ("new", "old")
     )
-    return rows(
-        connection,
+    return _rows(
+        engine,
         f"""
         SELECT
             bits,
@@ -261,3 +262,9 @@ def _histogram(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         ORDER BY bits
         """,
     )
+
+
+def _rows(engine: Engine, query: str) -> list[dict[str, Any]]:
+    """The rows of a query by column name; for counts only."""
+    found: list[dict[str, Any]] = engine.arrow(query).to_pylist()
+    return found

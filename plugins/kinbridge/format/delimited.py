@@ -21,6 +21,7 @@ from kinbridge.contract.model import Column, Dialect
 from kinbridge.format.record_lines import RecordLines
 from kinbridge.format.regular import Layout, Scan, scan, transcribe
 from kinbridge.format.table import Header, Row, Source, Unreadable, encode, match_header, opened
+from kinbridge.format.twin import twins
 
 CHUNK_ROWS = 20_000
 CHUNK_CHARACTERS = 16 * 1024 * 1024
@@ -62,7 +63,7 @@ class DelimitedFile:
     _lines: int = field(default=0, repr=False)
 
     def chunks(self) -> Iterator[bytes]:
-        """CSV text for `COPY … (line_no, shape, columns…) WITH (FORMAT csv)`, UTF-8, one chunk at a time.
+        """CSV text for `COPY … (line_no, shape, columns…, twins…) WITH (FORMAT csv)`, UTF-8, one chunk at a time.
 
         Chunks that are regular go the fast way (see `regular`); the csv module reads the others, and the first one for
         its header. From where quoting is irregular on, it reads all: there the end of a record cannot be seen from
@@ -156,7 +157,8 @@ class DelimitedFile:
         if len(kept) < len(header.positions) or list(kept) != sorted(kept):
             kept = ()
         quote = ord(self.dialect.quote_char) if self.dialect.quote_char else None
-        return Layout(header.width, kept, ord(self.dialect.delimiter), quote, FIELD_LIMIT)
+        typed = tuple((kept[place], read) for place, read in twins(self.columns)) if kept else ()
+        return Layout(header.width, kept, ord(self.dialect.delimiter), quote, FIELD_LIMIT, typed)
 
     def _parsed(self, text: IO[str]) -> Iterator[bytes]:
         """The rows of `text`, which begins after `_lines` lines, by the csv module."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Literal, Protocol, TypeVar
 
 from kinbridge.contract.model import Column, Dialect
+from kinbridge.format.twin import BLANKS, twins
 
 Shape = Literal["whole", "ragged", "undecodable"]
 # Line, shape, and one value for each column asked for.
@@ -24,7 +25,6 @@ Row = tuple[int | str, ...]
 Source = Path | IO[bytes]
 Place = TypeVar("Place")
 
-BLANKS = " \t\r\n"
 # A chunk has at most so many rows and about so many characters: one wide row must not make a thousand of them wide.
 BATCH_ROWS = 5_000
 BATCH_CHARACTERS = 2_000_000
@@ -73,7 +73,10 @@ class Table(Protocol):
     blank: set[str]
 
     def chunks(self) -> Iterator[bytes]:
-        """CSV text for `COPY … (line_no, shape, columns…) WITH (FORMAT csv)`, UTF-8, one chunk at a time."""
+        """CSV text for `COPY … (line_no, shape, columns…, twins…) WITH (FORMAT csv)`, UTF-8, one chunk at a time.
+
+        The twins are those of the columns that are not text, see `twin`.
+        """
         ...
 
 
@@ -186,15 +189,24 @@ def match_header(names: Sequence[str], expected: Iterable[Column], columns: Iter
 
 
 def encode(rows: Sequence[Row], columns: Sequence[Column], blank: set[str]) -> bytes:
-    """Rows as CSV bytes. What UTF-8 or Postgres cannot hold becomes U+FFFD, and its row undecodable."""
+    """Rows with their twins as CSV bytes. What UTF-8 or Postgres cannot hold becomes U+FFFD, its row undecodable."""
     note_blanks(rows, columns, blank)
     try:
-        data = _write(rows).encode("utf-8")
+        data = _write(_with_twins(rows, columns)).encode("utf-8")
     except UnicodeEncodeError:
         data = b"\0"
     if b"\0" not in data:
         return data
-    return _write([_clean(row) for row in rows]).encode("utf-8")
+    return _write(_with_twins([_clean(row) for row in rows], columns)).encode("utf-8")
+
+
+def _with_twins(rows: Sequence[Row], columns: Sequence[Column]) -> Sequence[Row]:
+    found = twins(columns)
+    if not found:
+        return rows
+    # Two places before the columns: line and shape.
+    more = zip(*([read(str(row[place + 2])) for row in rows] for place, read in found), strict=True)
+    return [(*row, *added) for row, added in zip(rows, more, strict=True)]
 
 
 def note_blanks(rows: Sequence[Row], columns: Sequence[Column], blank: set[str]) -> None:

@@ -8,7 +8,7 @@ of them is left out of all. Were they counted apart, the difference between them
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,11 +78,16 @@ def group_of(outputs: tuple[str, ...], files: tuple[Path, ...], gates: Gates) ->
         if served is None or served.refused is not None:
             closed[output] = NOBODY if served is None else str(served.refused)
             continue
-        feeds = {feed: clause for feed, clause in served.permitted.items() if feed in gates.linkable}
+        unlinked = {feed: gates.unlinked.get(feed, {}) for feed in served.permitted}
+        feeds = {
+            feed: clause
+            for feed, clause in served.permitted.items()
+            if feed in gates.linkable and served.use_case not in unlinked[feed]
+        }
         if feeds:
             open_tables[output] = feeds
         else:
-            reasons = {**gates.unlinkable, **served.barred}
+            reasons = {**gates.unlinkable, **served.barred, **_clauses(unlinked, served.use_case)}
             closed[output] = next(iter(reasons.values()), "no feed is declared")
     feeds, barred = _meet(open_tables, gates)
     if open_tables and not feeds:
@@ -101,7 +106,18 @@ def _meet(open_tables: dict[str, dict[str, str]], gates: Gates) -> tuple[dict[st
         every |= set(served.permitted) | set(served.barred) if served else set()
         for feed in every:
             if served and feed not in counted:
-                barred.setdefault(feed, served.barred.get(feed, gates.unlinkable.get(feed, served.use_case)))
+                limits = _clauses(gates.unlinked, served.use_case)
+                barred.setdefault(feed, {**limits, **gates.unlinkable, **served.barred}.get(feed, served.use_case))
     common = set.intersection(*(set(feeds) for feeds in open_tables.values())) if open_tables else set()
+    # A feed whose people must not be linked with another's would count them twice beside it: the other is counted.
+    for (feed, other), clause in sorted(gates.apart.items()):
+        if {feed, other} <= common:
+            common.remove(feed)
+            barred.setdefault(feed, clause)
     feeds = {feed: clause for table in open_tables.values() for feed, clause in table.items() if feed in common}
     return dict(sorted(feeds.items())), {feed: clause for feed, clause in sorted(barred.items()) if feed not in common}
+
+
+def _clauses(unlinked: Mapping[str, Mapping[str, str]], use_case: str) -> dict[str, str]:
+    """The feeds that may not be linked for the use case, each with the clause."""
+    return {feed: limits[use_case] for feed, limits in unlinked.items() if use_case in limits}

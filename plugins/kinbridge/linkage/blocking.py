@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import duckdb
+from sqlglot import exp
 
-from kinbridge.linkage.model import Model
+from kinbridge.linkage.engine.engine import Engine
+from kinbridge.linkage.model import Duplicates, Model
+from kinbridge.linkage.purpose import Only, everybody
 
 EACH = "each with each"
 
@@ -22,79 +24,82 @@ def rule_name(columns: Sequence[str]) -> str:
     return " + ".join(columns)
 
 
-def find_candidates(connection: duckdb.DuckDBPyConnection, model: Model, records: int) -> dict[str, int]:
+def sources_with(engine: Engine, model: Model, habit: Duplicates) -> str:
+    """The sources that list a person twice as `habit` says, as a list of SQL's; NULL where there is none."""
+    sources = [source for (source,) in engine.rows("SELECT DISTINCT source FROM cleaned ORDER BY source")]
+    chosen = [exp.Literal.string(source).sql("duckdb") for source in sources if model.duplicates(source) == habit]
+    return ", ".join(chosen) or "NULL"
+
+
+def find_candidates(engine: Engine, model: Model, records: int, only: Only = everybody) -> dict[str, int]:
     """Make the table `candidate` (match_key, join_key_l, join_key_r) and return the pairs that each rule added.
 
     `match_key` is the position of the rule in the model, as Splink wants it; `join_key_l < join_key_r` are record
-    numbers.
+    numbers. `only` leaves out the pairs that may not be compared.
     """
     if records <= model.limits["all_pairs"]:
-        return _compare_all(connection, model)
+        return _compare_all(engine, model, only)
     left_out = int(min(model.limits["pairs_per_record"] * records, model.limits["pairs_at_most"]))
     parts = []
     for number, columns in enumerate(model.blocking):
-        size, pairs = _block_size(connection, columns, model.limits["block_size"], left_out)
+        size, pairs = _block_size(engine, columns, model.limits["block_size"], left_out)
         if pairs == 0:
             continue
         left_out -= pairs
         parts.append(_pairs_sql(number, columns, size))
     union = "\nUNION ALL\n".join(parts) or "SELECT 0 AS match_key, 0 AS join_key_l, 0 AS join_key_r WHERE false"
-    connection.execute(
+    _make_candidates(
+        engine,
+        model,
         f"""
-        CREATE OR REPLACE TABLE candidate AS
         SELECT
             min(match_key)::VARCHAR AS match_key,
             join_key_l,
             join_key_r
-        FROM ({union})
+        FROM ({only(union, "join_key_l", "join_key_r")})
         GROUP BY join_key_l, join_key_r
-        """
+        """,
     )
-    _leave_out_single_sources(connection, model)
-    counted = connection.execute(
-        "SELECT match_key::INTEGER AS rule, count(*) FROM candidate GROUP BY rule ORDER BY rule"
-    ).fetchall()
+    counted = engine.rows("SELECT match_key::INTEGER AS rule, count(*) FROM candidate GROUP BY rule ORDER BY rule")
     return {rule_name(model.blocking[number]): int(count) for number, count in counted}
 
 
-def _compare_all(connection: duckdb.DuckDBPyConnection, model: Model) -> dict[str, int]:
+def _compare_all(engine: Engine, model: Model, only: Only) -> dict[str, int]:
     """Every pair, under the number behind the last rule."""
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TABLE candidate AS
+    pairs = f"""
         SELECT
             '{len(model.blocking)}' AS match_key,
             l.record AS join_key_l,
             r.record AS join_key_r
         FROM cleaned AS l
         INNER JOIN cleaned AS r ON l.record < r.record
-        """
-    )
-    _leave_out_single_sources(connection, model)
-    [(count,)] = connection.execute("SELECT count(*) FROM candidate").fetchall()
+    """
+    _make_candidates(engine, model, only(pairs, "join_key_l", "join_key_r"))
+    [(count,)] = engine.rows("SELECT count(*) FROM candidate")
     return {EACH: int(count)}
 
 
-def _leave_out_single_sources(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Ids of a source that never lists a person twice are not compared with each other."""
-    sources = connection.execute("SELECT DISTINCT source FROM cleaned").fetchall()
-    for (source,) in sources:
-        if model.duplicates(source) == "none":
-            connection.execute(
-                """
-                DELETE FROM candidate
-                USING cleaned AS l, cleaned AS r
-                WHERE l.record = join_key_l AND r.record = join_key_r AND l.source = ? AND r.source = ?
-                """,
-                [source, source],
-            )
+def _make_candidates(engine: Engine, model: Model, pairs: str) -> None:
+    """Make the table `candidate` of `pairs`; ids of a source that never lists a person twice are no pair."""
+    single = sources_with(engine, model, "none")
+    if single == "NULL":
+        engine.make("candidate", pairs)
+        return
+    engine.make(
+        "candidate",
+        f"""
+        SELECT pair.*
+        FROM ({pairs}) AS pair
+        INNER JOIN cleaned AS left_record ON left_record.record = pair.join_key_l
+        INNER JOIN cleaned AS right_record ON right_record.record = pair.join_key_r
+        WHERE left_record.source <> right_record.source OR left_record.source NOT IN ({single})
+        """,
+    )
 
 
-def _block_size(
-    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], limit: float, budget: int
-) -> tuple[int, int]:
+def _block_size(engine: Engine, columns: Sequence[str], limit: float, budget: int) -> tuple[int, int]:
     """The largest block, at most `limit` records, with which a rule stays within `budget` pairs, and its pairs."""
-    rows = connection.execute(
+    rows = engine.rows(
         f"""
         SELECT
             size,
@@ -104,7 +109,7 @@ def _block_size(
         GROUP BY size
         ORDER BY size
         """
-    ).fetchall()
+    )
     fitting = [(int(size), int(pairs)) for size, pairs in rows if pairs <= budget]
     return fitting[-1] if fitting else (0, 0)
 

@@ -1,7 +1,7 @@
 """Source records made comparable.
 
 Input: a table of `INPUT_COLUMNS` (any of them may be absent but `source` and `source_person_id`); output: the table
-`cleaned` in DuckDB, one row per source person, with `CLEANED_COLUMNS`. The steps are in `clean.sql`. Originals are
+`cleaned` of an engine, one row per source person, with `CLEANED_COLUMNS`. The steps are in `clean.sql`. Originals are
 never altered, and placeholders become "not known" so that they never count as agreement.
 """
 
@@ -11,23 +11,21 @@ import csv
 from importlib import resources
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
+from sqlglot import exp
 
 from kinbridge.linkage.columns import INPUT_COLUMNS
+from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.model import Model
 from kinbridge.settings import include_folders
 
 
-def clean(connection: duckdb.DuckDBPyConnection, records: pa.Table | duckdb.DuckDBPyRelation, model: Model) -> int:
-    """Make the table `cleaned` of `connection` from `records` and return its number of rows.
+def clean(engine: Engine, records: pa.Table, model: Model) -> int:
+    """Make the table `cleaned` of `engine` from `records` and return its number of rows.
 
     The cleaned rows are numbered by (source, source_person_id), so the order of the input does not matter.
     """
-    if isinstance(records, duckdb.DuckDBPyRelation):
-        # A relation belongs to its own connection; it crosses over as Arrow.
-        records = records.to_arrow_table()
-    connection.register("given_record", records)
+    engine.give("given_record", records)
     given = set(records.column_names)
     columns = [
         f"{name if name in given else 'NULL'}::{'DATE' if name == 'birth_date' else 'VARCHAR'} AS {name}"
@@ -35,28 +33,38 @@ def clean(connection: duckdb.DuckDBPyConnection, records: pa.Table | duckdb.Duck
     ]
     # Empty text is "not known", whatever the column.
     blanks = [name if name == "birth_date" else f"nullif(trim({name}), '') AS {name}" for name in INPUT_COLUMNS]
-    connection.execute(
+    engine.run(
         f"CREATE OR REPLACE TEMP VIEW source_record AS SELECT {', '.join(blanks)}"
         f" FROM (SELECT {', '.join(columns)} FROM given_record)"
     )
-    _register_words(connection, model)
-    connection.execute("SET VARIABLE shared_at_most = " + str(int(model.limits["ssn_birth_dates"])))
-    connection.execute(resources.files(__package__).joinpath("clean.sql").read_text(encoding="utf-8"))
-    [(count,)] = connection.execute("SELECT count(*) FROM cleaned").fetchall()
-    connection.unregister("given_record")
+    _give_words(engine, model)
+    engine.run(resources.files(__package__).joinpath("clean.sql").read_text(encoding="utf-8"))
+    [(count,)] = engine.rows("SELECT count(*) FROM cleaned")
+    engine.drop("given_record")
     return int(count)
 
 
-def _register_words(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    placeholders = [(element, value) for element, values in model.placeholders.items() for value in values]
-    tables = {
-        "placeholder": (("element", "value"), placeholders),
-        "nickname": (("nickname", "name"), _read_words("nicknames.csv")),
-        "street_word": (("word", "short"), _read_words("street_words.csv")),
-    }
-    for name, (columns, rows) in tables.items():
+def _give_words(engine: Engine, model: Model) -> None:
+    """What the declarations say of words: nicknames and street words as tables, placeholders and a limit as macros."""
+    placeholders = " ".join(
+        f"WHEN {_literal(element)} THEN given IN ({', '.join(map(_literal, values))})"
+        for element, values in model.placeholders.items()
+        if values
+    )
+    engine.run(f"CREATE OR REPLACE TEMP MACRO is_placeholder(asked, given) AS CASE asked {placeholders} ELSE false END")
+    shared = int(model.limits["ssn_birth_dates"])
+    engine.run(f"CREATE OR REPLACE TEMP MACRO shared_at_most() AS {shared}")
+    for name, columns, file in (
+        ("nickname", ("nickname", "name"), "nicknames.csv"),
+        ("street_word", ("word", "short"), "street_words.csv"),
+    ):
+        rows = _read_words(file)
         arrays = [pa.array([row[index] for row in rows], pa.string()) for index in range(len(columns))]
-        connection.register(name, pa.table(arrays, names=list(columns)))
+        engine.give(name, pa.table(arrays, names=list(columns)))
+
+
+def _literal(value: str) -> str:
+    return str(exp.Literal.string(value).sql("duckdb"))
 
 
 def _read_words(name: str) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 -- Names, dates, numbers and addresses made comparable, beside the originals and never over them.
--- sources: source_record (columns of columns.INPUT_COLUMNS, all text but birth_date), placeholder (element, value),
---          nickname (nickname, name), street_word (word, short); variable shared_at_most
+-- sources: source_record (columns of columns.INPUT_COLUMNS, all text but birth_date), nickname (nickname, name),
+--          street_word (word, short); macros is_placeholder(element, value), shared_at_most()
+-- Every engine reads this text; Spark's translation of it is in engine/spark_sql.py.
 
 -- Letters only, in capitals, without accents; the digits that optical readers take for letters are turned back.
 CREATE OR REPLACE TEMP MACRO plain(value) AS translate(
@@ -31,9 +32,6 @@ CREATE OR REPLACE TEMP MACRO respelled(name) AS
 CREATE OR REPLACE TEMP MACRO sound_of(name) AS left(name, 1) || undoubled(regexp_replace(
     translate(substr(respelled(name), 2), 'CQGZVDB', 'KKKSFTP'), '[AEIOUYHW]', '', 'g'
 ));
-
-CREATE OR REPLACE TEMP MACRO is_placeholder(asked, given) AS
-    given IN (SELECT placeholder.value FROM placeholder WHERE placeholder.element = asked);
 
 -- Grain: one row per source person. sources: source_record.
 CREATE OR REPLACE TEMP TABLE worded AS
@@ -94,7 +92,7 @@ SELECT
                              'BIN', 'BINT', 'ABU', 'MC', 'MAC', 'ST', 'LE', 'DU', 'SAN', 'Y')
     ) AS last_long,
     CASE
-        WHEN array_to_string(address_words, ' ') SIMILAR TO '.*\bP ?O ?BOX \w+.*'
+        WHEN array_to_string(address_words, ' ') SIMILAR TO '(.* )?P ?O ?BOX \w+.*'
             THEN regexp_extract(array_to_string(address_words, ' '), 'BOX (\w+)', 1)
         ELSE list_extract(list_filter(address_words, lambda word: regexp_matches(word, '^\d')), 1)
     END AS number_word,
@@ -129,20 +127,20 @@ SELECT
     source_person_id,
     family_key,
     CASE
-        WHEN NOT is_placeholder('first_name', first_joined) AND len(first_long) > 0 THEN joined(first_long)
+        WHEN NOT is_placeholder('first_name', first_joined) AND array_length(first_long) > 0 THEN joined(first_long)
     END AS first_name,
     CASE WHEN NOT is_placeholder('first_name', first_joined) THEN left(first_joined, 1) END AS first_initial,
     CASE
-        WHEN NOT is_placeholder('first_name', first_joined) AND len(first_long) > 0
+        WHEN NOT is_placeholder('first_name', first_joined) AND array_length(first_long) > 0
             THEN list_distinct(flatten(list_transform(
-                CASE WHEN len(first_long) > 1 THEN list_append(first_long, joined(first_long)) ELSE first_long END,
+                CASE WHEN array_length(first_long) > 1 THEN list_append(first_long, joined(first_long)) ELSE first_long END,
                 lambda word: list_prepend(word, coalesce(names_of[word], []))
             )))
     END AS first_forms,
     coalesce(names_of[first_long[1]][1], first_long[1]) AS first_formal,
     coalesce(
         CASE WHEN NOT is_placeholder('middle_name', joined(middle_words)) THEN middle_words[1] END,
-        CASE WHEN len(first_words) > 1 THEN first_words[2] END
+        CASE WHEN array_length(first_words) > 1 THEN first_words[2] END
     ) AS middle_name,
     CASE
         WHEN NOT is_placeholder('last_name', last_joined) AND length(last_joined) > 1 THEN last_joined
@@ -184,7 +182,7 @@ SELECT
         WHEN NOT is_placeholder('address_line', array_to_string(address_words, ''))
             THEN nullif(array_to_string(list_transform(
                 list_filter(
-                    CASE WHEN unit_at > 1 THEN address_words[:unit_at - 1] ELSE address_words END,
+                    CASE WHEN unit_at > 1 THEN list_slice(address_words, 1, unit_at - 1) ELSE address_words END,
                     lambda word: word <> coalesce(number_word, '')
                 ),
                 lambda word: coalesce(short_of[word], word)
@@ -208,7 +206,7 @@ SELECT ssn
 FROM named
 WHERE ssn IS NOT NULL
 GROUP BY ssn
-HAVING count(DISTINCT birth_date) > getvariable('shared_at_most');
+HAVING count(DISTINCT birth_date) > shared_at_most();
 
 -- Grain: one row per source person. sources: named, overshared.
 CREATE OR REPLACE TEMP TABLE identified AS
@@ -235,8 +233,7 @@ FROM (
         source,
         source_person_id,
         first_root || strftime(birth_date, ' %Y-%m-%d') AS self,
-        list(first_root || strftime(birth_date, ' %Y-%m-%d')) FILTER (first_name IS NOT NULL AND birth_date IS NOT NULL)
-            OVER (PARTITION BY source, family_key) AS members,
+        list(first_root || strftime(birth_date, ' %Y-%m-%d')) OVER (PARTITION BY source, family_key) AS members,
         count(*) OVER (PARTITION BY source, family_key) AS size
     FROM identified
     WHERE family_key IS NOT NULL
@@ -283,7 +280,7 @@ SELECT
     mother,
     local_id,
     family_key AS family,
-    CASE WHEN len(kin.kin) > 0 THEN kin.kin END AS kin,
+    CASE WHEN array_length(kin.kin) > 0 THEN kin.kin END AS kin,
     first_root || strftime(birth_date, ' %Y-%m-%d') AS self
 FROM identified
 LEFT JOIN kin ON kin.source = identified.source AND kin.source_person_id = identified.source_person_id

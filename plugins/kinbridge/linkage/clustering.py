@@ -6,9 +6,9 @@ date.
 The clusters are found by greedy additive edge contraction (Keuper and others, 2015, "Efficient Decomposition of Image
 and Mesh Graphs by Lifted Multicuts", section 4): the two clusters with the most evidence for each other, summed over
 all their pairs, are joined first, and joining ends when no two clusters have more evidence for than against. So a
-single weak link does not chain two people together, since every pair that speaks against it counts. Three things no
-evidence outweighs: contradicting pairs, two ids of a source that never lists a person twice, and two ids of a source
-that rarely does so, unless these two themselves are a link.
+single weak link does not chain two people together, since every pair that speaks against it counts. Four things no
+evidence outweighs: contradicting pairs, records that may not be linked with each other, two ids of a source that never
+lists a person twice, and two ids of a source that rarely does so, unless these two themselves are a link.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+from kinbridge.linkage.purpose import Barred
 
 COMMON, RARE, NONE = 0, 1, 2
 
@@ -59,12 +61,14 @@ def components(size: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return labels
 
 
-def cluster(pairs: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence: Evidence) -> np.ndarray:
+def cluster(
+    pairs: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence: Evidence, barred: Barred | None = None
+) -> np.ndarray:
     """The cluster of each record, as the smallest record number in it.
 
     `source` is the source's number of each record; `duplicates` says by source number how often that source lists a
     person twice (`COMMON`, `RARE`, `NONE`). Pairs that were never scored may be left out; each pair stands at most
-    once.
+    once. No cluster holds two records that `barred` keeps apart, nor do others join them; the pairs hold none such.
     """
     size = len(source)
     pairs = _weighed(pairs, source, duplicates, evidence)
@@ -78,7 +82,7 @@ def cluster(pairs: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence: 
     result = _smallest(label, size)
     unsettled = ~complete[label[pairs.left]]
     for part in _by_component(pairs.where(unsettled), label):
-        for group in _contract(part, source, duplicates, evidence):
+        for group in _contract(part, source, duplicates, evidence, barred):
             result[group] = min(group)
     return result
 
@@ -131,12 +135,15 @@ class _Between:
         )
 
 
-def _contract(part: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence: Evidence) -> Iterator[list[int]]:
+def _contract(
+    part: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence: Evidence, barred: Barred | None
+) -> Iterator[list[int]]:
     """The clusters of one component, each as its records."""
     nodes = sorted({*part.left.tolist(), *part.right.tolist()})
     groups = {node: [node] for node in nodes}
     # Only sources that seldom or never list a person twice restrict anything.
     single = {node: frozenset({int(source[node])} if duplicates[source[node]] != COMMON else set()) for node in nodes}
+    purposes = {node: frozenset({int(barred.purpose[node])}) for node in nodes} if barred else {}
     near: dict[int, dict[int, _Between]] = {node: {} for node in nodes}
     rows: Any = zip(part.left.tolist(), part.right.tolist(), part.weight.tolist(), part.apart.tolist(), strict=True)
     for left, right, weight, apart in rows:
@@ -146,6 +153,8 @@ def _contract(part: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence:
     def gain(one: int, two: int) -> float:
         between = near[one][two]
         if between.apart or (single[one] & single[two]) - between.doubled:
+            return 0.0
+        if barred and not barred.together(purposes[one], purposes[two]):
             return 0.0
         unscored = len(groups[one]) * len(groups[two]) - between.scored
         return between.weight + evidence.unscored_pair * unscored - evidence.threshold
@@ -161,6 +170,8 @@ def _contract(part: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence:
             continue
         groups[one] += groups.pop(two)
         single[one] |= single.pop(two)
+        if barred:
+            purposes[one] |= purposes.pop(two)
         moved = near.pop(two)
         del near[one][two]
         for other, between in moved.items():

@@ -13,12 +13,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
-from splink import DuckDBAPI, Linker, SettingsCreator
+from splink import Linker, SettingsCreator
 
+from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.model import Comparison, Model
+from kinbridge.linkage.purpose import Only, everybody
 
 # What a pair was compared for, beside the number of a blocking rule: `RANDOM` and the passes that follow below it are
 # for learning only.
@@ -42,11 +43,11 @@ def quiet_splink() -> Iterator[None]:
         logger.propagate = propagated
 
 
-def filled_comparisons(connection: duckdb.DuckDBPyConnection, model: Model) -> list[Comparison]:
+def filled_comparisons(engine: Engine, model: Model) -> list[Comparison]:
     """The comparisons of which some column has enough values, and more than one."""
     names = sorted({name for comparison in model.comparisons for name in comparison.needs})
     counts = ", ".join(f"count({name}), approx_count_distinct({name})" for name in names)
-    [(records, *found)] = connection.execute(f"SELECT count(*), {counts} FROM cleaned").fetchall()
+    [(records, *found)] = engine.rows(f"SELECT count(*), {counts} FROM cleaned")
     values = dict(zip(names, zip(found[::2], found[1::2], strict=True), strict=True))
 
     def tells(name: str) -> bool:
@@ -56,58 +57,56 @@ def filled_comparisons(connection: duckdb.DuckDBPyConnection, model: Model) -> l
     return [comparison for comparison in model.comparisons if any(tells(name) for name in comparison.needs)]
 
 
-def compare(
-    connection: duckdb.DuckDBPyConnection, model: Model, comparisons: Sequence[Comparison], records: int, seed: int
+def compare(  # noqa: PLR0917 - what is compared, how, and what may be
+    engine: Engine,
+    model: Model,
+    comparisons: Sequence[Comparison],
+    records: int,
+    seed: int,
+    only: Only = everybody,
 ) -> None:
     """Make the table `compared`: l, r (record numbers, l < r), rule, and for each comparison its level and rarity.
 
     `rule` is the blocking rule's number, `RANDOM`, or `RANDOM - 1 - n` for the n-th training pass. `c0`, `c1` … are
     levels counted from 1 in the model's order, 0 where missing; `t0`, `t1` … are log2 of how often the value occurs,
-    where the level weighs that, else NULL.
+    where the level weighs that, else NULL. Of pairs to learn from, too, `only` leaves out those that may not be compared.
     """
-    columns = [f"c{index} UTINYINT, t{index} FLOAT" for index in range(len(comparisons))]
-    connection.execute(
-        f"CREATE OR REPLACE TABLE compared ({', '.join(['l BIGINT, r BIGINT, rule TINYINT', *columns])})"
-    )
+    columns = ["0::BIGINT AS l", "0::BIGINT AS r", "0::TINYINT AS rule"]
+    columns += [f"0::UTINYINT AS c{index}, NULL::FLOAT AS t{index}" for index in range(len(comparisons))]
+    engine.make("compared", f"SELECT {', '.join(columns)} WHERE false")
     if not comparisons or records < 2:
         return
-    pairs = _draw(connection, model, records, seed)
-    piece = int(model.limits["pairs_at_once"])
-    for start in range(0, pairs, piece):
-        _compare_piece(connection, comparisons, start, start + piece)
-    connection.execute("DROP TABLE to_compare")
+    _draw(engine, model, records, seed, only)
+    # What Splink makes of pairs is large.
+    for piece in engine.pieces("to_compare", int(model.limits["pairs_at_once"])):
+        _compare_piece(engine, comparisons, piece)
+    engine.drop("to_compare")
 
 
-def _compare_piece(
-    connection: duckdb.DuckDBPyConnection, comparisons: Sequence[Comparison], start: int, end: int
-) -> None:
-    """Compare the rows of `to_compare` from `start` to before `end`; what Splink makes of them is large."""
-    connection.execute(
-        f"CREATE OR REPLACE TABLE piece AS SELECT * FROM to_compare WHERE rowid >= {start} AND rowid < {end}"
-    )
+def _compare_piece(engine: Engine, comparisons: Sequence[Comparison], piece: str) -> None:
+    """Compare the pairs of the table `piece`."""
     with quiet_splink():
-        api = DuckDBAPI(connection=connection)
+        api = engine.splink()
         linker = Linker(
             api.register("cleaned"),
-            SettingsCreator(**_level_settings(comparisons)),
+            SettingsCreator(**_level_settings(engine, comparisons)),
             log_level=None,
             validate_settings=False,
         )
-        linker.table_management.register_blocked_pairs_for_predict(api.register("piece"))
+        linker.table_management.register_blocked_pairs_for_predict(api.register(piece))
         predicted = linker.inference.predict(warning_mode="never")
         levels = ", ".join(
-            f"round(mw_{comparison.name})::UTINYINT, {_rarity(comparison)}" for comparison in comparisons
+            f"round(mw_{comparison.name})::UTINYINT, ({_rarity(comparison)})::FLOAT" for comparison in comparisons
         )
-        connection.execute(
+        engine.append(
+            "compared",
             f"""
-            INSERT INTO compared
             SELECT least(record_l, record_r), greatest(record_l, record_r), match_key::TINYINT, {levels}
             FROM {predicted.physical_name}
-            """
+            """,
         )
         predicted.drop_table_from_database_and_remove_from_cache()
         linker.table_management.delete_tables_created_by_splink_from_db()
-    connection.execute("DROP TABLE piece")
 
 
 def _rarity(comparison: Comparison) -> str:
@@ -117,10 +116,13 @@ def _rarity(comparison: Comparison) -> str:
     return "NULL"
 
 
-def _level_settings(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+def _level_settings(engine: Engine, comparisons: Sequence[Comparison]) -> dict[str, Any]:
     settings = splink_settings(comparisons, 0.5)
     settings["retain_intermediate_calculation_columns"] = True
     for comparison in settings["comparisons"]:
+        for level in comparison["comparison_levels"]:
+            if level["sql_condition"] != "ELSE":
+                level["sql_condition"] = engine.expression(level["sql_condition"])
         levels = [level for level in comparison["comparison_levels"] if not level.get("is_null_level")]
         for number, level in enumerate(levels, start=1):
             level["u_probability"] = 2.0**-TINY
@@ -163,27 +165,25 @@ def splink_settings(comparisons: Sequence[Comparison], share: float) -> dict[str
     }
 
 
-def _draw(connection: duckdb.DuckDBPyConnection, model: Model, records: int, seed: int) -> int:
-    """Make the table `to_compare` of candidates, random pairs and each training pass's pairs; return its rows."""
-    connection.register("random_pair", _random_pairs(records, int(model.limits["sample_pairs"]), seed))
+def _draw(engine: Engine, model: Model, records: int, seed: int, only: Only) -> None:
+    """Make the table `to_compare` of candidates, random pairs and each training pass's pairs."""
+    engine.give("random_pair", _random_pairs(records, int(model.limits["sample_pairs"]), seed))
+    keys = ("join_key_l", "join_key_r")
     passes = [_pass_sql(columns, model) for columns in model.training_passes]
     parts = "\n".join(
-        f"UNION ALL SELECT '{RANDOM - 1 - number}', join_key_l, join_key_r FROM ({part})"
+        f"UNION ALL SELECT '{RANDOM - 1 - number}', join_key_l, join_key_r FROM ({only(part, *keys)})"
         for number, part in enumerate(passes)
     )
-    connection.execute(
+    engine.make(
+        "to_compare",
         f"""
-        CREATE OR REPLACE TABLE to_compare AS
         SELECT match_key, join_key_l, join_key_r FROM candidate
         UNION ALL
-        SELECT '{RANDOM}', l, r FROM random_pair
+        {only(f"SELECT '{RANDOM}' AS match_key, l AS join_key_l, r AS join_key_r FROM random_pair", *keys)}
         {parts}
-        """
+        """,
     )
-    connection.unregister("random_pair")
-    connection.execute("DROP TABLE candidate")
-    [(pairs,)] = connection.execute("SELECT count(*) FROM to_compare").fetchall()
-    return int(pairs)
+    engine.drop("random_pair", "candidate")
 
 
 def _random_pairs(records: int, most: int, seed: int) -> pa.Table:
@@ -208,9 +208,11 @@ def _pass_sql(columns: Sequence[str], model: Model) -> str:
         FROM (
             SELECT
                 records,
-                sum(len(records) * (len(records) - 1) // 2) OVER (ORDER BY md5(records[1]::VARCHAR)) AS pairs
+                sum(size * (size - 1) // 2) OVER (ORDER BY md5(records[1]::VARCHAR)) AS pairs
             FROM (
-                SELECT list(record ORDER BY record) AS records
+                SELECT
+                    count(*) AS size,
+                    list(record ORDER BY record) AS records
                 FROM cleaned
                 WHERE {known}
                 GROUP BY {keys}

@@ -7,12 +7,13 @@ trains the next.
 
 from __future__ import annotations
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from kinbridge.linkage.comparing import RANDOM
+from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.model import Model
+from kinbridge.linkage.purpose import Only, everybody
 from kinbridge.linkage.training import KnownPairs, Patterns
 
 # One pair in four tests and does not train.
@@ -28,27 +29,28 @@ SCHEMA = pa.schema(
 )
 
 
-def note_decided(connection: duckdb.DuckDBPyConnection, decided: pa.Table) -> tuple[int, int]:
+def note_decided(engine: Engine, decided: pa.Table, only: Only = everybody) -> tuple[int, int]:
     """Make the table `decided` (l, r, same, held_out) of pairs that are labelled same or different, and of no others.
 
-    `decided` has the columns of `SCHEMA`. Returns how many train and how many are held out.
+    `decided` has the columns of `SCHEMA`; `only` leaves out the pairs that may not be compared. Returns how many train
+    and how many are held out.
     """
-    connection.register("given_decided", decided.select(SCHEMA.names).cast(SCHEMA))
-    connection.execute(
+    engine.give("given_decided", decided.select(SCHEMA.names).cast(SCHEMA))
+    pairs = """
+        SELECT
+            least(one.record, other.record) AS l,
+            greatest(one.record, other.record) AS r,
+            lower(trim(label)) = 'same' AS same,
+            least(source_left || ' ' || row_id_left, source_right || ' ' || row_id_right) AS first_id,
+            greatest(source_left || ' ' || row_id_left, source_right || ' ' || row_id_right) AS second_id
+        FROM given_decided
+        INNER JOIN cleaned AS one ON one.source = source_left AND one.source_person_id = row_id_left
+        INNER JOIN cleaned AS other ON other.source = source_right AND other.source_person_id = row_id_right
+        WHERE lower(trim(label)) IN ('same', 'different') AND one.record <> other.record
+    """
+    engine.make(
+        "decided",
         f"""
-        CREATE OR REPLACE TABLE decided AS
-        WITH pair AS (
-            SELECT
-                least(one.record, other.record) AS l,
-                greatest(one.record, other.record) AS r,
-                lower(trim(label)) = 'same' AS same,
-                least(source_left || ' ' || row_id_left, source_right || ' ' || row_id_right) AS first_id,
-                greatest(source_left || ' ' || row_id_left, source_right || ' ' || row_id_right) AS second_id
-            FROM given_decided
-            INNER JOIN cleaned AS one ON one.source = source_left AND one.source_person_id = row_id_left
-            INNER JOIN cleaned AS other ON other.source = source_right AND other.source_person_id = row_id_right
-            WHERE lower(trim(label)) IN ('same', 'different') AND one.record <> other.record
-        )
         SELECT
             l,
             r,
@@ -57,23 +59,23 @@ def note_decided(connection: duckdb.DuckDBPyConnection, decided: pa.Table) -> tu
             any_value(
                 ('0x' || left(md5(first_id || '|' || second_id), 8))::BIGINT / 4294967296.0 < {HELD_OUT}
             ) AS held_out
-        FROM pair
+        FROM ({only(pairs, "l", "r")})
         GROUP BY l, r
         HAVING count(DISTINCT same) = 1
-        """
+        """,
     )
-    connection.unregister("given_decided")
-    [(training, testing)] = connection.execute(
+    engine.drop("given_decided")
+    [(training, testing)] = engine.rows(
         "SELECT count(*) FILTER (WHERE NOT held_out), count(*) FILTER (WHERE held_out) FROM decided"
-    ).fetchall()
+    )
     return int(training), int(testing)
 
 
-def add_decided(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+def add_decided(engine: Engine, model: Model) -> None:
     """Let the decided pairs be compared as well, whether or not a blocking rule finds them."""
-    connection.execute(
+    engine.append(
+        "candidate",
         f"""
-        INSERT INTO candidate
         SELECT '{len(model.blocking)}', l, r
         FROM decided
         WHERE NOT EXISTS (
@@ -81,17 +83,17 @@ def add_decided(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
             FROM candidate
             WHERE join_key_l = l AND join_key_r = r
         )
-        """
+        """,
     )
 
 
-def known_pairs(connection: duckdb.DuckDBPyConnection, model: Model, comparisons: int) -> KnownPairs:
+def known_pairs(engine: Engine, model: Model, comparisons: int) -> KnownPairs:
     """The decided pairs that are not held out, as patterns of the table `compared`, by training pass."""
     passes = range(len(model.training_passes))
     by_pass = {
         number: (
-            _patterns(connection, f"rule = {RANDOM - 1 - number} AND same", comparisons),
-            _patterns(connection, f"rule = {RANDOM - 1 - number} AND NOT same", comparisons),
+            _patterns(engine, f"rule = {RANDOM - 1 - number} AND same", comparisons),
+            _patterns(engine, f"rule = {RANDOM - 1 - number} AND NOT same", comparisons),
         )
         for number in passes
     }
@@ -103,12 +105,12 @@ def known_pairs(connection: duckdb.DuckDBPyConnection, model: Model, comparisons
             WHERE other.l = compared.l AND other.r = compared.r AND other.rule IN ({reached})
         )
     """
-    return KnownPairs(by_pass, _patterns(connection, alone if passes else "rule >= 0 AND same", comparisons))
+    return KnownPairs(by_pass, _patterns(engine, alone if passes else "rule >= 0 AND same", comparisons))
 
 
-def _patterns(connection: duckdb.DuckDBPyConnection, condition: str, comparisons: int) -> Patterns:
+def _patterns(engine: Engine, condition: str, comparisons: int) -> Patterns:
     columns = ", ".join(f"c{index}" for index in range(comparisons))
-    rows = connection.execute(
+    rows = engine.rows(
         f"""
         SELECT {columns}, count(*)
         FROM compared
@@ -117,6 +119,6 @@ def _patterns(connection: duckdb.DuckDBPyConnection, condition: str, comparisons
         GROUP BY ALL
         ORDER BY ALL
         """
-    ).fetchall()
+    )
     table = np.array(rows, dtype=np.int64).reshape(-1, comparisons + 1)
     return Patterns(table[:, :-1], table[:, -1].astype(np.float64))

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
+from kinbridge.consent.comparable import note_comparable
 from kinbridge.consent.gates import Gates, read_gates
 from kinbridge.consent.linkable import note_linkable
 from kinbridge.consent.rules import write_rules
@@ -31,8 +32,8 @@ SEED = 1
 
 # Who is who by now, as one row per partner's person: the newest known value of each column over the partner's feeds.
 # Grain: one row per partner and source_person_id, the one that it became where it has changed. Sources: record.person,
-# record.person_address, record.family_member, record.person_key_change; linkable_feed and withheld_record, which
-# `consent.linkable` makes: what may not be linked is not here.
+# record.person_address, record.family_member, record.person_key_change; linkable_feed and withheld_row, which
+# `consent.linkable` and `consent.comparable` make: what may not be linked is not here.
 _PERSONS = """
 WITH RECURSIVE {known_as},
 person AS (
@@ -47,8 +48,10 @@ person AS (
         AND feed IN (SELECT feed FROM linkable_feed)
         AND NOT EXISTS (
             SELECT
-            FROM withheld_record AS withheld
-            WHERE withheld.partner = person.partner AND withheld.source_person_id = person.source_person_id
+            FROM withheld_row AS withheld
+            WHERE withheld.partner = person.partner
+                AND withheld.source_person_id = person.source_person_id
+                AND withheld.feed = person.feed
         )
     GROUP BY 1, 2
 ),
@@ -59,9 +62,17 @@ address AS (
         address_line,
         city,
         postal_code
-    FROM record.person_address
+    FROM record.person_address AS said
     LEFT JOIN known_as USING (partner, source_person_id)
-    WHERE known_to IS NULL AND feed IN (SELECT feed FROM linkable_feed)
+    WHERE known_to IS NULL
+        AND feed IN (SELECT feed FROM linkable_feed)
+        AND NOT EXISTS (
+            SELECT
+            FROM withheld_row AS withheld
+            WHERE withheld.partner = said.partner
+                AND withheld.source_person_id = said.source_person_id
+                AND withheld.feed = said.feed
+        )
     ORDER BY 1, 2, (address_line IS NULL), as_of DESC, feed
 ),
 family AS (
@@ -69,9 +80,17 @@ family AS (
         partner,
         coalesce(known_as.became, source_person_id) AS source_person_id,
         source_family_id
-    FROM record.family_member
+    FROM record.family_member AS said
     LEFT JOIN known_as USING (partner, source_person_id)
-    WHERE known_to IS NULL AND feed IN (SELECT feed FROM linkable_feed)
+    WHERE known_to IS NULL
+        AND feed IN (SELECT feed FROM linkable_feed)
+        AND NOT EXISTS (
+            SELECT
+            FROM withheld_row AS withheld
+            WHERE withheld.partner = said.partner
+                AND withheld.source_person_id = said.source_person_id
+                AND withheld.feed = said.feed
+        )
     ORDER BY 1, 2, as_of DESC, feed, source_family_id
 )
 SELECT
@@ -135,9 +154,10 @@ def link_people(linkage_dsn: Dsn, model: Model, gates: Gates | None = None) -> R
         gates = gates or read_gates(connection)
         write_rules(cursor, gates)
         note_linkable(cursor, gates)
+        allowed = note_comparable(cursor, gates)
         cursor.execute("INSERT INTO identity.run (model_version) VALUES (%s) RETURNING run_id", [model.title])
         run_id = int(cursor.fetchone()[0])
-        linkage = link(current_persons(cursor), with_partner_habits(model), seed=SEED)
+        linkage = link(current_persons(cursor), with_partner_habits(model), seed=SEED, allowed=allowed)
         people = assign_people(linkage.clusters, copy_out(cursor, LINKS, ID_SCHEMA))
         _store(cursor, run_id, linkage, people)
         summary = RunSummary(

@@ -2,7 +2,7 @@
 
 It holds m and u of every level, priors, names and counts. It must never hold anything taken from a record: no name, no
 term frequency. Its numbers have a digest, so that a number that was edited by hand is seen; `kinbridge check` names
-every mistake with file and line (KB-C49).
+every mistake with file and line (KB-C79).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kinbridge.linkage.model import Model, check_model, read_model
 from kinbridge.linkage.training import Trained
 from kinbridge.settings import include_folders
 
-CODE = "KB-C49"
+CODE = "KB-C79"
 FOLDER = ("linkage", "trained")
 VERSION = re.compile(r"[0-9a-z][0-9a-z.-]*")
 HEADER = "# A trained linkage model: numbers that `kinbridge link train` learnt, for a person to approve; none edited by hand.\n"

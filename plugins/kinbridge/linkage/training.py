@@ -18,11 +18,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import numpy as np
 
 from kinbridge.linkage.comparing import RANDOM, splink_settings
+from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.model import Comparison, Model
+from kinbridge.linkage.purpose import Only, everybody
 
 DIGITS = 6
 STEPS_AT_MOST = 100
@@ -78,10 +79,11 @@ class KnownPairs:
 
 
 def train(
-    connection: duckdb.DuckDBPyConnection,
+    engine: Engine,
     model: Model,
     comparisons: Sequence[Comparison],
     records: int,
+    only: Only = everybody,
     known: KnownPairs | None = None,
 ) -> Trained:
     """Learn m and u from the table `compared`, and from what people said of pairs where that is `known`.
@@ -89,12 +91,12 @@ def train(
     `records` is the number of rows of `cleaned`. The same tables and model give the same numbers.
     """
     left_out = tuple(entry.name for entry in model.comparisons if entry not in comparisons)
-    share = share_of_matches(connection, model, records)
-    drawn = _patterns(connection, RANDOM, len(comparisons))
+    share = share_of_matches(engine, model, records, only)
+    drawn = _patterns(engine, RANDOM, len(comparisons))
     u = [_seen(drawn, index, len(entry.levels)) for index, entry in enumerate(comparisons)]
     for index, comparison in enumerate(comparisons):
-        u[index] = _counted_exactly(connection, comparison, u[index])
-    passes = list(_passes(connection, model, comparisons, u, known))
+        u[index] = _counted_exactly(engine, comparison, u[index])
+    passes = list(_passes(engine, model, comparisons, u, known))
     m = []
     for index, comparison in enumerate(comparisons):
         weight = model.prior_pairs
@@ -116,13 +118,11 @@ def train(
     return Trained(tuple(comparisons), tuple(map(tuple, m)), tuple(map(tuple, blended)), share, left_out, names)
 
 
-def _patterns(connection: duckdb.DuckDBPyConnection, rule: int, comparisons: int) -> Patterns:
+def _patterns(engine: Engine, rule: int, comparisons: int) -> Patterns:
     columns = ", ".join(f"c{index}" for index in range(comparisons))
     if not comparisons:
         return Patterns(np.zeros((0, 0), dtype=np.int64), np.zeros(0))
-    rows = connection.execute(
-        f"SELECT {columns}, count(*) FROM compared WHERE rule = {rule} GROUP BY ALL ORDER BY ALL"
-    ).fetchall()
+    rows = engine.rows(f"SELECT {columns}, count(*) FROM compared WHERE rule = {rule} GROUP BY ALL ORDER BY ALL")
     table = np.array(rows, dtype=np.int64).reshape(-1, comparisons + 1)
     return Patterns(table[:, :-1], table[:, -1].astype(np.float64))
 
@@ -133,17 +133,17 @@ def _seen(patterns: Patterns, index: int, levels: int) -> np.ndarray:
     return counted
 
 
-def _counted_exactly(connection: duckdb.DuckDBPyConnection, comparison: Comparison, seen: np.ndarray) -> np.ndarray:
+def _counted_exactly(engine: Engine, comparison: Comparison, seen: np.ndarray) -> np.ndarray:
     """`seen` with its first level as often as in all pairs: how often two values are equal needs no sample."""
     column = comparison.levels[0].when.partition("_l =")[0]
     if comparison.levels[0].when != f"{column}_l = {column}_r" or seen.sum() <= 0:
         return seen
-    [(equal, filled)] = connection.execute(
+    [(equal, filled)] = engine.rows(
         f"""
         SELECT coalesce(sum(records * (records - 1.0)), 0), coalesce(sum(records), 0)
         FROM (SELECT count(*) AS records FROM cleaned WHERE {column} IS NOT NULL GROUP BY {column})
         """
-    ).fetchall()
+    )
     exact = seen.copy()
     if filled > 1:
         exact[0] = float(seen.sum()) * float(equal) / (float(filled) * (float(filled) - 1))
@@ -151,7 +151,7 @@ def _counted_exactly(connection: duckdb.DuckDBPyConnection, comparison: Comparis
 
 
 def _passes(
-    connection: duckdb.DuckDBPyConnection,
+    engine: Engine,
     model: Model,
     comparisons: Sequence[Comparison],
     u: Sequence[np.ndarray],
@@ -163,7 +163,7 @@ def _passes(
         declared = np.array([level.u for level in comparison.levels])
         random_u.append((seen + declared * model.prior_pairs) / (seen.sum() + model.prior_pairs))
     for number, columns in enumerate(model.training_passes):
-        patterns = _patterns(connection, RANDOM - 1 - number, len(comparisons))
+        patterns = _patterns(engine, RANDOM - 1 - number, len(comparisons))
         free = [index for index, entry in enumerate(comparisons) if not set(entry.needs) & set(columns)]
         if len(free) < 2 or patterns.counts.sum() < 2:
             continue
@@ -277,7 +277,7 @@ def weights_sql(trained: Trained) -> str:
     return " + ".join(terms)
 
 
-def share_of_matches(connection: duckdb.DuckDBPyConnection, model: Model, records: int) -> float:
+def share_of_matches(engine: Engine, model: Model, records: int, only: Only = everybody) -> float:
     """The share of all pairs of records that are one person, from the pairs that the model calls certain.
 
     Makes the table `kind` as well, with one row per two sources that pairs join (`l` may be `r`): its `possible` pairs,
@@ -307,8 +307,8 @@ def share_of_matches(connection: duckdb.DuckDBPyConnection, model: Model, record
         """
         for number, columns in enumerate(model.certain_rules)
     )
-    connection.execute(_KIND.format(pairs=pairs, filled=filled, recall=model.certain_recall))
-    [(expected,)] = connection.execute("SELECT coalesce(sum(share * possible), 0) FROM kind").fetchall()
+    engine.make("kind", _KIND.format(pairs=only(pairs, "l", "r"), filled=filled, recall=model.certain_recall))
+    [(expected,)] = engine.rows("SELECT coalesce(sum(share * possible), 0) FROM kind")
     return float(min(max(expected, 1.0) / max(1.0, records * (records - 1) / 2), 0.5))
 
 
@@ -317,7 +317,6 @@ def share_of_matches(connection: duckdb.DuckDBPyConnection, model: Model, record
 # smaller source is taken to be in the larger, and one record in a hundred to be listed twice. Half a pair more than was
 # seen, so that nothing is impossible.
 _KIND = """
-CREATE OR REPLACE TABLE kind AS
 WITH filled AS ({filled}),
 certain AS (
     SELECT

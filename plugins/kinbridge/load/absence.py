@@ -43,7 +43,7 @@ def close_absent(
             UPDATE {target.table} AS c
             SET known_to = %(known_at)s
             FROM {_table(target)} AS a
-            WHERE c.ctid = a.place AND a.gone
+            WHERE c.feed = %(feed)s AND c.ctid = a.place AND a.gone
             """,
             parameters,
         )
@@ -112,7 +112,8 @@ def close_what_came_late(cursor: Any, feed: Feed, target: Target, parameters: di
         UPDATE {target.table} AS c
         SET known_to = %(known_at)s
         WHERE
-            c.delivery_id = %(delivery_id)s
+            c.feed = %(feed)s
+            AND c.delivery_id = %(delivery_id)s
             AND c.known_from = %(known_at)s
             AND c.known_to IS NULL
             AND ({_of("c", spoken)}) IN (

@@ -98,7 +98,8 @@ def keep_deleted_away(cursor: Any, target: Target, parameters: dict[str, Any]) -
         SET known_to = %(known_at)s
         FROM record.deleted_key AS d
         WHERE
-            c.delivery_id = %(delivery_id)s
+            c.feed = %(feed)s
+            AND c.delivery_id = %(delivery_id)s
             AND c.known_from = %(known_at)s
             AND c.known_to IS NULL
             AND d.feed = %(feed)s

@@ -21,6 +21,7 @@ from kinbridge.load.correction import resolve_corrected
 from kinbridge.load.crosswalk import create, crosswalks
 from kinbridge.load.deletion import close_deleted, close_former, keep_deleted_away, note_said
 from kinbridge.load.merge import merge
+from kinbridge.load.partition import attach
 from kinbridge.load.source import Rows, create_doubted, create_source
 from kinbridge.load.target import Target, target_of
 from kinbridge.load.transform import Statement, read_transform
@@ -109,6 +110,7 @@ def merge_accepted(cursor: Any, plan: LoadPlan) -> Merged:
         statement.target: merge(cursor, plan.feed.id, target_of(statement.target), statement.sql, parameters)
         for statement in statements
     }
+    attach(cursor, [name for name, result in merged.items() if result.opened], plan.feed.id)
     for name in merged:
         close_what_came_late(cursor, plan.feed, target_of(name), parameters)
     deleted = _delete(cursor, plan, statements, parameters) if plan.feed.extent.change_column else {}
@@ -237,14 +239,14 @@ def _said(at_once: list[Target]) -> str:
     """The query for the lines that the transform took, and whether they changed the record: (line_no, changed).
 
     Where everything was inserted at once, the record's new rows tell the lines: writing each of them down besides costs
-    as much as the insert. Parameters: delivery_id, known_at.
+    as much as the insert. Parameters: feed, delivery_id, known_at.
     """
     inserted = "".join(
         f"""
             UNION ALL
             SELECT line_no, true AS changed
             FROM {target.table}
-            WHERE delivery_id = %(delivery_id)s AND known_from = %(known_at)s"""
+            WHERE feed = %(feed)s AND delivery_id = %(delivery_id)s AND known_from = %(known_at)s"""
         for target in at_once
     )
     return f"SELECT line_no, changed FROM touched{inserted}"

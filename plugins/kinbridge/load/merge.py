@@ -1,8 +1,8 @@
 """Merges what a transform says into one table of `record`, and notes the fate of each line in the table `touched`.
 
 `record` keeps history: a row is current while `known_to` is NULL; a changed row closes the old one and adds a new one.
-Everything is set-based and happens in the caller's transaction. A feed's first file goes straight into the table; where
-rows share a key, or the record already has some of them, a temporary table stands between.
+Everything is set-based and happens in the caller's transaction. A feed's first file goes straight into a table of its
+own (see `partition`); where rows share a key, or the record already has some of them, a temporary table stands between.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import psycopg2
 
 from kinbridge.contract.sql import ident
 from kinbridge.errors import KinbridgeError
+from kinbridge.load import partition
 from kinbridge.load.target import Target
 
 LINES_NAMED = 20
@@ -22,10 +23,14 @@ LINES_NAMED = 20
 
 @dataclass(frozen=True)
 class Inserted:
-    """How many rows were inserted; `at_once` when all of them were, so that the target itself tells the lines."""
+    """How many rows were inserted; `at_once` when all of them were, so that the target itself tells the lines.
+
+    `opened` when they stand in a table of the feed's own, which the caller has yet to attach.
+    """
 
     inserted: int
     at_once: bool = False
+    opened: bool = False
 
 
 def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: dict[str, Any]) -> Inserted:
@@ -49,9 +54,9 @@ def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: di
         parameters,
     )
     loaded_before = bool(cursor.fetchone()[0])
-    inserted = None if loaded_before else _insert_at_once(cursor, target, rows, parameters)
-    if inserted is not None:
-        return Inserted(inserted, at_once=True)
+    at_once = None if loaded_before else _insert_at_once(cursor, target, rows, parameters)
+    if at_once is not None:
+        return at_once
     # What the transform says, and below only the first row of each key.
     cursor.execute(f"CREATE TEMP TABLE incoming ON COMMIT DROP AS {rows}")
     key = ", ".join(ident(c) for c in target.key)
@@ -64,26 +69,18 @@ def merge(cursor: Any, feed_id: str, target: Target, select: str, parameters: di
 
 
 def _rows(target: Target, select: str, given: Iterable[str]) -> str:
-    """The query for what the transform says: line, columns in the target's order, a hash of the whole."""
+    """The query for what the transform says: line, columns in the target's order."""
     present = set(given)
     typed = ", ".join(
         f"{f'q.{ident(name)}' if name in present else 'NULL'}::{kind} AS {ident(name)}"
         for name, kind in target.columns.items()
     )
-    everything = ", ".join(ident(name) for name in target.columns)
-    return (
-        f"SELECT line_no, {everything}, {_hash(target)} AS row_hash "
-        f"FROM (SELECT q.line_no::bigint AS line_no, {typed} FROM ({select}\n) AS q) AS typed"
-    )
+    return f"SELECT q.line_no::bigint AS line_no, {typed} FROM ({select}\n) AS q"
 
 
-def _hash(target: Target) -> str:
-    """SQL for the hash of a row. It tells changed from unchanged within one row's history; it is no security measure.
-
-    Of values, not of their text, so no setting of a session changes it, and half the time of any hash of text. The
-    functions that it calls for each value are those of hash partitions, which Postgres therefore keeps over versions.
-    """
-    return f"hash_record_extended(ROW({', '.join(ident(name) for name in target.columns)}), 0)"
+def _values(target: Target, alias: str) -> str:
+    """All that the common schema knows of a row, to be compared as a whole."""
+    return f"ROW({', '.join(f'{alias}.{ident(name)}' for name in target.columns)})"
 
 
 def _refuse_rows_without_key(cursor: Any, feed_id: str, target: Target) -> None:
@@ -103,10 +100,10 @@ def _set_repeats_aside(cursor: Any, feed_id: str, target: Target, key: str) -> N
         cursor.execute(
             f"""
             SELECT min(line_no)
-            FROM incoming
+            FROM incoming AS i
             INNER JOIN crowd USING ({key})
             GROUP BY {key}
-            HAVING count(DISTINCT row_hash) > 1
+            HAVING count(DISTINCT {_values(target, "i")}) > 1
             ORDER BY min(line_no)
             LIMIT {LINES_NAMED}
             """
@@ -137,35 +134,39 @@ def _set_repeats_aside(cursor: Any, feed_id: str, target: Target, key: str) -> N
     cursor.execute("DROP TABLE crowd")
 
 
-def _insert_at_once(cursor: Any, target: Target, rows: str, parameters: dict[str, Any]) -> int | None:
-    """Insert everything in one go, for a feed that the record does not know yet.
+def _insert_at_once(cursor: Any, target: Target, rows: str, parameters: dict[str, Any]) -> Inserted | None:
+    """Insert everything in one go, for a feed that the record does not know yet: into a table of its own, if it may.
 
     None, and nothing done, when the table's own constraints refuse a row (no key, a key twice, a value that must be
     there): the careful way then finds out which.
     """
     cursor.execute("SAVEPOINT at_once")
     try:
+        own = partition.opened(cursor, target, parameters["feed"])
         # A transform may hold the percent signs that stand for parameters here.
         cursor.execute(
             f"""
-            {_insert_into(target)}
+            {_insert_into(target, own or target.table)}
             SELECT {_row(target)}, NULL
             FROM ({rows.replace("%", "%%")}) AS i
             """,
             parameters,
         )
+        inserted = int(cursor.rowcount)
+        if own:
+            partition.index(cursor, target, parameters["feed"])
     except psycopg2.IntegrityError:
         cursor.execute("ROLLBACK TO SAVEPOINT at_once")
         return None
-    inserted = int(cursor.rowcount)
     cursor.execute("RELEASE SAVEPOINT at_once")
-    return inserted
+    return Inserted(inserted, at_once=True, opened=own is not None)
 
 
 def _update(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
     """What is new or changed against the record's current rows. `stale`: the record already knows something newer.
 
-    `place` is where a known row stands; the loads of a feed come one after the other, so nobody else moves it.
+    `place` is where a known row stands in its feed's partition, so the feed has to be named with it; the loads of a
+    feed come one after the other, so nobody else moves it.
 
     Of two deliveries of one day the later one is the newer. What the delivery itself has said stands: rows that a
     replay brings later fill gaps, they do not overrule it.
@@ -182,7 +183,7 @@ def _update(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
         SELECT
             {key},
             c.ctid AS place,
-            c.row_hash = i.row_hash AS same,
+            {_values(target, "c")} IS NOT DISTINCT FROM {_values(target, "i")} AS same,
             (c.as_of, c.delivery_id) >= (%(as_of)s, %(delivery_id)s) AS stale
         FROM incoming AS i
         INNER JOIN {target.table} AS c
@@ -196,7 +197,7 @@ def _update(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
         UPDATE {target.table} AS c
         SET known_to = %(known_at)s
         FROM known AS i
-        WHERE c.ctid = i.place AND NOT i.same AND NOT i.stale
+        WHERE c.feed = %(feed)s AND c.ctid = i.place AND NOT i.same AND NOT i.stale
         """,
         parameters,
     )
@@ -205,13 +206,13 @@ def _update(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
         UPDATE {target.table} AS c
         SET as_of = %(as_of)s
         FROM known AS i
-        WHERE c.ctid = i.place AND i.same AND c.as_of < %(as_of)s
+        WHERE c.feed = %(feed)s AND c.ctid = i.place AND i.same AND c.as_of < %(as_of)s
         """,
         parameters,
     )
     cursor.execute(
         f"""
-        {_insert_into(target)}
+        {_insert_into(target, target.table)}
         SELECT
             {_row(target)},
             -- An older delivery that arrives late is history from the start.
@@ -235,11 +236,11 @@ def _update(cursor: Any, target: Target, parameters: dict[str, Any]) -> int:
     return inserted
 
 
-def _insert_into(target: Target) -> str:
+def _insert_into(target: Target, table: str) -> str:
     columns = ", ".join(ident(c) for c in target.columns)
     return (
-        f"INSERT INTO {target.table} "
-        f"({columns}, line_no, row_hash, partner, feed, delivery_id, contract_version, as_of, known_from, known_to)"
+        f"INSERT INTO {table} "
+        f"({columns}, line_no, partner, feed, delivery_id, contract_version, as_of, known_from, known_to)"
     )
 
 
@@ -247,6 +248,5 @@ def _row(target: Target) -> str:
     """The values for `_insert_into`, but the last one."""
     columns = ", ".join(f"i.{ident(c)}" for c in target.columns)
     return (
-        f"{columns}, i.line_no, i.row_hash, "
-        "%(partner)s, %(feed)s, %(delivery_id)s, %(contract_version)s, %(as_of)s, %(known_at)s"
+        f"{columns}, i.line_no, %(partner)s, %(feed)s, %(delivery_id)s, %(contract_version)s, %(as_of)s, %(known_at)s"
     )

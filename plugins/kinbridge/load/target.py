@@ -15,7 +15,6 @@ PROVENANCE = (
     "line_no",
     "contract_version",
     "as_of",
-    "row_hash",
     "known_from",
     "known_to",
 )

@@ -1,9 +1,10 @@
 """The govern DAG and the destroy DAG: what agreements, consent and retention ask for, every day.
 
 `govern` warns of agreements that end, recalls what may no longer be used, calls for an integration when the gates are
-others, lets old backups go, and lists what is due for destruction. It ends within minutes. Each batch that is due gets
-one run of `destroy`, named by the batch, in which a person is asked once, however long the answer takes; a daily run
-finds that run there and asks nobody again.
+others, lets old backups go, lists what is due for destruction, and takes up releases that were asked for at a terminal.
+It ends within minutes. Each batch that is due gets one run of `destroy`, and each such release one of `release`, named
+by its number, in which people are asked once, however long the answer takes; a daily run finds that run there and asks
+nobody again. A batch is decided on by those whom the charter names.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ from kinbridge.backup.keys import KeyFolder
 from kinbridge.delivery.sftp import open_sftp
 from kinbridge.destruction.batch import Batch, Standing, batch_of, batches
 from kinbridge.destruction.places import key_folder
-from kinbridge.destruction.proposal import APPROVE, REJECT, decide, propose_due
+from kinbridge.destruction.proposal import APPROVE, KIND, REJECT, decide, propose_due
+from kinbridge.errors import KinbridgeError
+from kinbridge.governance.reader import voters_on
 from kinbridge.orchestration.connections import LINKAGE, PIPELINE, sftp, warehouse
 from kinbridge.orchestration.guard import guarded
 from kinbridge.orchestration.mail import mail_sender
+from kinbridge.orchestration.people import answering, assigned
 from kinbridge.orchestration.retries import TASK_DEFAULTS
 from kinbridge.retention.due import feed_rules, find_due
 from kinbridge.retention.office import read_office_rules
@@ -37,7 +41,10 @@ log = logging.getLogger("kinbridge")
 
 ACTOR = "govern"
 DESTROY = "destroy"
+RELEASE = "release"
 CHOICES = {"Approve destruction": APPROVE, "Reject": REJECT}
+# A rejection without a reason, an approval of one's own proposal, an answer by somebody whom the charter does not name.
+ASKED_AGAIN = frozenset({"KB-U07", "KB-U12", "KB-U14"})
 
 
 class DestructionDecision(HITLOperator):  # type: ignore[misc]
@@ -73,6 +80,7 @@ class DestructionDecision(HITLOperator):  # type: ignore[misc]
             batch = batch_of(connection, int(self.destruction_id))
         if batch.standing is not Standing.PROPOSED:
             return REJECT if batch.standing is Standing.REJECTED else APPROVE
+        self.assigned_users = assigned(voters_on(KIND, _today()))
         self.subject, self.body = f"Destroy what is due of {batch.about}?", question(batch)
         return super().execute(context)
 
@@ -81,15 +89,26 @@ class DestructionDecision(HITLOperator):  # type: ignore[misc]
         """Record the answer. Returns the outcome only: the answer's free text stays out of XCom."""
         answer = super().execute_complete(context, event)
         user = answer["responded_by_user"] or {}
-        with transaction(warehouse(PIPELINE)) as connection:
-            return decide(
-                connection,
-                int(self.destruction_id),
-                CHOICES[answer["chosen_options"][0]],
-                str(user.get("name") or user.get("id") or "unknown"),
-                answer["responded_at"],
-                reason=str((answer["params_input"] or {}).get("reason") or ""),
-            )
+        entitled = voters_on(KIND, _today())
+        member = answering(user, entitled)
+        try:
+            if entitled and member is None:
+                raise KinbridgeError("KB-U14", batch=int(self.destruction_id))
+            with transaction(warehouse(PIPELINE)) as connection:
+                return decide(
+                    connection,
+                    int(self.destruction_id),
+                    CHOICES[answer["chosen_options"][0]],
+                    str(user.get("name") or user.get("id") or "unknown"),
+                    answer["responded_at"],
+                    reason=str((answer["params_input"] or {}).get("reason") or ""),
+                )
+        except KinbridgeError as error:
+            if error.code not in ASKED_AGAIN:
+                raise
+            # Another answer mends it: the question is put again.
+            log.warning("%s", error)
+            return self.execute(context)
 
 
 def question(batch: Batch) -> str:
@@ -165,6 +184,17 @@ def govern_dag() -> DAG:
                 for number in propose(_today())
             ]
 
+        @task(doc_md="Releases that were asked for at a terminal: each gets a run of its own.")
+        @guarded("taking up requests for releases")
+        def requested() -> list[dict[str, Any]]:
+            from kinbridge.release.requests import waiting_requests
+
+            with transaction(warehouse(PIPELINE)) as connection:
+                return [
+                    {"trigger_run_id": f"release_{number}", "conf": {"number": number}}
+                    for number in waiting_requests(connection)
+                ]
+
         recall() >> tell_recipients()
         expiring()
         backups()
@@ -172,6 +202,9 @@ def govern_dag() -> DAG:
         TriggerDagRunOperator.partial(
             task_id="ask", trigger_dag_id=DESTROY, skip_when_already_exists=True
         ).expand_kwargs(due())
+        TriggerDagRunOperator.partial(
+            task_id="take_up", trigger_dag_id=RELEASE, skip_when_already_exists=True
+        ).expand_kwargs(requested())
     return dag
 
 

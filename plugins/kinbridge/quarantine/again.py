@@ -6,6 +6,7 @@ File rules are not asked again; they were decided on when the file came.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -17,10 +18,11 @@ from kinbridge.agreement.gate import Permit, permit
 from kinbridge.agreement.reader import read_agreements
 from kinbridge.contract.model import Kind, Rule
 from kinbridge.contract.odcs import feed_of
-from kinbridge.contract.sql import ident, literal
+from kinbridge.contract.sql import literal
 from kinbridge.decision.approvals import read_approvals
 from kinbridge.decision.standard import refuse_standard, standard
 from kinbridge.errors import KinbridgeError
+from kinbridge.format.table import BATCH_ROWS, encode
 from kinbridge.ledger.deliveries import Delivery
 from kinbridge.ledger.states import State
 from kinbridge.receive.work import Work, locked
@@ -65,7 +67,7 @@ def put_back(connection: Any, delivery_id: int, today: date) -> tuple[Work, Perm
         work = Work(replace(delivery, contract_version=feed.version), feed, feed.authorised(granted.columns))
         landing = work.landing
         cursor.execute(landing.create())
-        cursor.execute(_insert(landing))
+        _fill(connection, landing)
         derive(cursor, landing, {c.name for c in landing.columns})
     return work, granted
 
@@ -110,16 +112,19 @@ def judge(cursor: Any, work: Work, gx: Callable[[], dict[str, int]]) -> None:
     _write_results(cursor, work, counts)
 
 
-def _insert(landing: Landing) -> str:
-    columns = ", ".join(ident(c.name) for c in landing.columns)
-    # COPY makes an empty field NULL; what was kept of one is NULL already.
+def _fill(connection: Any, landing: Landing) -> None:
+    """Copy the open rows into the landing table as a reader of a file would."""
     values = ", ".join(f"q.content ->> {literal(c.name)}" for c in landing.columns)
-    return (
-        f"INSERT INTO {landing.table} (line_no, row_shape, {columns}) "
-        f"SELECT q.line_no, CASE WHEN {literal(SHAPE)} = ANY(q.rules) THEN 'ragged' ELSE 'whole' END, {values} "
-        "FROM quarantine.source_row AS q "
-        f"WHERE q.delivery_id = {landing.delivery_id} AND q.resolved_by IS NULL ORDER BY q.line_no"
-    )
+    with connection.cursor("open_rows") as reader, connection.cursor() as writer:
+        reader.execute(
+            f"SELECT q.line_no, CASE WHEN {literal(SHAPE)} = ANY(q.rules) THEN 'ragged' ELSE 'whole' END, {values} "
+            "FROM quarantine.source_row AS q "
+            f"WHERE q.delivery_id = {landing.delivery_id} AND q.resolved_by IS NULL ORDER BY q.line_no"
+        )
+        while rows := reader.fetchmany(BATCH_ROWS):
+            # COPY makes an empty field NULL again.
+            given = [(line, shape, *(value or "" for value in row)) for line, shape, *row in rows]
+            writer.copy_expert(landing.copy(), io.BytesIO(encode(given, landing.columns, set())))
 
 
 def _row_rules(work: Work) -> dict[str, Rule]:

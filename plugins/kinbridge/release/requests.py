@@ -1,5 +1,5 @@
 """Asking for a release, and taking down what two people said of it. Each one transaction as kb_pipeline, safe to
-repeat.
+repeat. What was asked for at a terminal is carried on by a run that `govern` begins.
 
 A request that the gate refuses is not even put to people. Who asked does not approve, the two who approve are different
 people, and what they approved is the text of that day: its digest goes with the proposal.
@@ -25,6 +25,8 @@ from kinbridge.warehouse.connection import Dsn, transaction
 
 KIND = "release"
 REQUESTED = "release requested"
+# Requests that no run of the `release` DAG made begin so; each of the others names its run.
+TERMINAL = "terminal "
 APPROVALS_NEEDED = 2
 
 
@@ -124,6 +126,21 @@ def release_of(dsn: Dsn, release_id: int) -> Release:
     """The release as the ledger has it."""
     with transaction(dsn) as connection:
         return get(connection, release_id)
+
+
+def waiting_requests(connection: Any) -> list[int]:
+    """The releases that were asked for at a terminal and have neither left nor ended: each needs a run, and one only."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT release_id
+            FROM ledger.release
+            WHERE state IN ('requested', 'approved', 'built', 'sending') AND starts_with(request_key, %s)
+            ORDER BY release_id
+            """,
+            (TERMINAL,),
+        )
+        return [release_id for (release_id,) in cursor.fetchall()]
 
 
 def _insert(cursor: Any, clearance: Clearance, by: str, reason: str, key: str) -> int:

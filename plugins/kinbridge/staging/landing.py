@@ -1,10 +1,14 @@
 """The SQL of a delivery's landing tables. Pure text from declarations; nothing here runs it.
 
-A delivery has, in schema `landing`: the table of its rows as text (`…__d12`), the keys that stand in it more than once
-(`…__d12_crowd`), the lines that exactly repeat an earlier row (`…__d12_repeat`), the other rows trimmed and typed
-(`…__d12_rows`), where the contract has rules over several rows the lines at fault by them (`…__d12_fault`), and over
-these the typed view (`…__d12_typed`), which Great Expectations, the findings and the transform all read. Trimming and
-typing costs more than a second copy of the rows, so it is done once.
+A delivery has, in schema `landing`, behind its name (`…__d12`):
+
+- the table of its rows as text, with a typed twin of what is not text (nothing behind the name);
+- `_crowd`: the keys that stand in it more than once;
+- `_repeat`: the lines that exactly repeat an earlier row;
+- `_row`: the view of the other rows, trimmed. To trim a few columns at every look costs less than a second copy of the
+  rows; where there are more of them, there is one, `_trimmed`;
+- `_fault`: the lines at fault by rules over several rows, where the contract has such;
+- `_typed`: the view over these that Great Expectations, the findings and the transform all read.
 """
 
 from __future__ import annotations
@@ -20,10 +24,14 @@ from kinbridge.contract.sql import (
     ident,
     literal,
     reference_name,
-    typed_expression,
+    sql_type,
     typed_name,
 )
+from kinbridge.format.twin import twins
 from kinbridge.staging.faults import faults
+
+# Each of five or six looks at the rows trims so many columns anew before a copy of the rows is worth it.
+MOST_TRIMMED_TWICE = 3
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,13 @@ class Landing:
 
     @property
     def rows(self) -> str:
-        """The table of trimmed and typed rows, qualified and quoted."""
-        return f"landing.{ident(self.name + '_rows')}"
+        """The view of trimmed and typed rows without the repeats, qualified and quoted."""
+        return f"landing.{ident(self.name + '_row')}"
+
+    @property
+    def trimmed(self) -> str:
+        """The table of trimmed rows, where there is one, qualified and quoted."""
+        return f"landing.{ident(self.name + '_trimmed')}"
 
     @property
     def fault(self) -> str:
@@ -81,17 +94,19 @@ class Landing:
 
     def drop(self) -> str:
         """Drops all of them, if they are there."""
-        tables = ", ".join([self.fault, self.rows, self.repeat, self.crowd, self.table])
-        return f"DROP VIEW IF EXISTS {self.view}; DROP TABLE IF EXISTS {tables}"
+        tables = ", ".join([self.fault, self.trimmed, self.repeat, self.crowd, self.table])
+        return f"DROP VIEW IF EXISTS {self.view}, {self.rows}; DROP TABLE IF EXISTS {tables}"
 
     def create(self) -> str:
         """Makes the landing table: unlogged, since a lost one is staged again from the landed file."""
         columns = "".join(f", {ident(c.name)} text" for c in self.columns)
+        columns += "".join(f", {ident(typed_name(c))} {sql_type(c)}" for c in self._twins())
         return f"CREATE UNLOGGED TABLE {self.table} (line_no bigint NOT NULL, row_shape text NOT NULL{columns})"
 
     def copy(self) -> str:
         """The COPY that takes what a reader's `chunks` give; an empty field is NULL, a quoted empty one too."""
         names = ["line_no", "row_shape", *(ident(c.name) for c in self.columns)]
+        names += [ident(typed_name(c)) for c in self._twins()]
         forced = ", ".join(ident(c.name) for c in self.columns)
         return f"COPY {self.table} ({', '.join(names)}) FROM STDIN WITH (FORMAT csv, FORCE_NULL ({forced}))"
 
@@ -121,33 +136,25 @@ class Landing:
         )
 
     def analyze(self) -> str:
-        """Tells the planner how many keys and dates there are: without it, it sorts where it should hash."""
-        dates = [ident(c.name) for c in self._dates()]
-        return f"ANALYZE {self.table} ({', '.join(dict.fromkeys(['line_no', *self._keys(), *dates]))})"
+        """Tells the planner how many keys there are: without it, it sorts where it should hash."""
+        return f"ANALYZE {self.table} ({', '.join(['line_no', *self._keys()])})"
 
-    def create_rows(self, blank: Collection[str]) -> str:
-        """Makes the table of trimmed text with a typed twin for each column that is not text, without the repeats.
+    def create_rows(self, blank: Collection[str], repeats: int) -> str:
+        """Makes the view of trimmed text and typed twins, without the repeats.
 
         Only the columns named in `blank` are trimmed: in the others the reader saw no value with blanks around it, and
-        COPY made empty ones NULL. A file has few different dates, so each is read once and then looked up.
+        COPY made empty ones NULL. Where many are, their trimmed text is kept in a table.
         """
-        trimmed = self._trimmed(blank)
-        inner = ", ".join(["line_no", "row_shape", *(f"{text} AS {ident(name)}" for name, text in trimmed.items())])
-        outer = ", ".join(["t.line_no", "t.row_shape", *self._typed()])
-        read = "".join(
-            f" LEFT JOIN (SELECT text, {typed_expression(c, 'text')} AS typed "
-            f"FROM (SELECT DISTINCT {trimmed[c.name]} AS text FROM {self.table}) AS d) AS {ident(typed_name(c))} "
-            f"ON {ident(typed_name(c))}.text = t.{ident(c.name)}"
-            for c in self._dates()
-        )
-        # OFFSET 0 keeps the planner from trimming a value anew wherever its typed twin mentions it, but also from
-        # joining with several processes; where nothing is trimmed it would only cost.
-        once = " OFFSET 0" if blank else ""
+        names = [ident(typed_name(c)) for c in self._twins()]
+        trimmed = [f"{text} AS {ident(name)}" for name, text in self._trimmed(blank).items()]
+        without = f" WHERE NOT EXISTS (SELECT FROM {self.repeat} AS r WHERE r.line_no = t.line_no)" if repeats else ""
+        query = f"SELECT {', '.join(['line_no', 'row_shape', *trimmed, *names])} FROM {self.table} AS t{without}"
+        if len(blank) <= MOST_TRIMMED_TWICE:
+            return f"CREATE VIEW {self.rows} WITH (security_invoker = true) AS {query}"
         return (
-            f"CREATE UNLOGGED TABLE {self.rows} AS SELECT {outer} FROM "
-            f"(SELECT {inner} FROM {self.table}{once}) AS t{read} "
-            f"WHERE NOT EXISTS (SELECT FROM {self.repeat} AS r WHERE r.line_no = t.line_no); "
-            f"ANALYZE {self.rows} ({', '.join(['line_no', *self._keys()])})"
+            f"CREATE UNLOGGED TABLE {self.trimmed} AS {query}; "
+            f"ANALYZE {self.trimmed} ({', '.join(['line_no', *self._keys()])}); "
+            f"CREATE VIEW {self.rows} WITH (security_invoker = true) AS SELECT * FROM {self.trimmed}"
         )
 
     def create_fault(self) -> str | None:
@@ -178,18 +185,9 @@ class Landing:
     def _keys(self) -> list[str]:
         return [ident(k) for k in self._key_names()]
 
-    def _dates(self) -> list[Column]:
-        return [c for c in self.columns if c.logical_type == "date"]
-
-    def _typed(self) -> Iterable[str]:
-        for column in self.columns:
-            text = f"t.{ident(column.name)}"
-            twin = ident(typed_name(column))
-            yield text
-            if column.logical_type == "date":
-                yield f"{twin}.typed AS {twin}"
-            elif column.logical_type != "string":
-                yield f"{typed_expression(column, text)} AS {twin}"
+    def _twins(self) -> list[Column]:
+        """The columns that have a typed twin, in the order in which readers give these."""
+        return [self.columns[place] for place, _ in twins(self.columns)]
 
     def _references(self) -> Iterable[str]:
         for rule in rules(self.feed, self.columns):

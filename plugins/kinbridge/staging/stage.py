@@ -103,7 +103,7 @@ def stage(cursor: Any, path: Path, feed: Feed, columns: tuple[Column, ...], deli
 
 
 def derive(cursor: Any, landing: Landing, blank: Collection[str]) -> int:
-    """Make what follows from a filled landing table: keys and lines that repeat, typed rows, lines at fault, the view.
+    """Make what follows from a filled landing table: keys and lines that repeat, rows, lines at fault, the view.
 
     `blank` names the columns whose values may have blanks around them. Returns how many lines repeat an earlier one.
     """
@@ -112,7 +112,7 @@ def derive(cursor: Any, landing: Landing, blank: Collection[str]) -> int:
     cursor.execute(landing.analyze())
     cursor.execute(landing.create_repeat(blank))
     repeats = max(int(cursor.rowcount), 0)
-    cursor.execute(landing.create_rows(blank))
+    cursor.execute(landing.create_rows(blank, repeats))
     fault = landing.create_fault()
     if fault is not None:
         cursor.execute(fault)

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kinbridge.agreement.force import force
 from kinbridge.agreement.reader import read_agreements
 from kinbridge.calendar.expected import Owing, expectations, owed, period_of, spans_of
 from kinbridge.calendar.pause import Pause
 from kinbridge.calendar.status import Arrival, Break, Expectation, Status
 from kinbridge.calendar.terms import Terms
+from kinbridge.decision.approvals import Approvals, read_approvals
 from kinbridge.ledger.states import ACCEPTED, State
 
 MONTHLY = Terms(1, "m", 10)
@@ -62,13 +64,17 @@ def test_what_is_owed_follows_from_the_agreements(spans: list[tuple[str, str]], 
     assert [period.label for period in owed(owing(*spans), day(until))] == labels
 
 
-def test_only_signed_agreements_of_the_partner_itself_count() -> None:
-    agreements = [a for a in read_agreements() if a.id == "dsa-medicaid"]
+def test_only_signed_and_approved_agreements_of_the_partner_itself_count() -> None:
+    agreements = [a for a in read_agreements() if a.id == "dsa-medicaid" and a.amends is None]
+    approved = read_approvals(None)
     feed = "medicaid/eligibility_v1"
-    assert spans_of(feed, agreements, day("2026-06-01")) == ((day("2025-01-01"), day("2028-12-31")),)
-    assert spans_of("snap/participation_v1", agreements, day("2026-06-01")) == ()
+    assert spans_of(feed, force(agreements, approved), day("2026-06-01")) == ((day("2025-01-01"), day("2028-12-31")),)
+    assert spans_of("snap/participation_v1", force(agreements, approved), day("2026-06-01")) == ()
     unsigned = [replace(a, signatures=()) for a in agreements]
-    assert spans_of(feed, unsigned, day("2026-06-01")) == ()
+    assert spans_of(feed, force(unsigned, approved), day("2026-06-01")) == ()
+    assert spans_of(feed, force(agreements, Approvals()), day("2026-06-01")) == ()
+    changed = [replace(a, digest="sha256:another") for a in agreements]
+    assert spans_of(feed, force(changed, approved), day("2026-06-01")) == ()
 
 
 @pytest.mark.parametrize(

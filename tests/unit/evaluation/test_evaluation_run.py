@@ -28,7 +28,7 @@ def on_truth(population: Population) -> Evaluation:
 @pytest.fixture(scope="module")
 def pairs(population: Population) -> tuple[int, list[dict[str, Any]]]:
     """How many pairs are in bands, and forty that are not linked."""
-    with linked_tables(population[0]) as connection:
+    with linked_tables(population[0]) as (connection, _):
         make_pairs(connection, population[0].model)
         [counted] = rows(connection, "SELECT count(*) AS pairs FROM pair")
         near = rows(
@@ -95,7 +95,7 @@ def test_sample_holds_its_own_weights(pairs: tuple[int, list[dict[str, Any]]], s
 
 
 def test_sample_is_drawn_alike_with_one_seed_and_unlike_with_another(population: Population, sample: pa.Table) -> None:
-    with linked_tables(population[0]) as connection:
+    with linked_tables(population[0]) as (connection, _):
         make_pairs(connection, population[0].model)
         make_members(connection, population[0].groups, population[0].newest)
         assert draw(connection, 500, 1).equals(sample)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pytest
 
 from kinbridge.linkage.clean import clean
 from kinbridge.linkage.columns import CLEANED_COLUMNS
+from kinbridge.linkage.engine.on_duckdb import DuckDBEngine
 from kinbridge.linkage.model import read_model
 
 
@@ -18,9 +18,9 @@ def cleaned(*records: dict[str, Any]) -> list[dict[str, Any]]:
     rows = [{"source": "a", "source_person_id": f"{n:03}", **record} for n, record in enumerate(records)]
     columns = {name: None for row in rows for name in row}
     table = pa.table({name: [row.get(name) for row in rows] for name in columns})
-    with duckdb.connect() as connection:
-        clean(connection, table, read_model())
-        return connection.sql("SELECT * FROM cleaned ORDER BY record").to_arrow_table().to_pylist()
+    with DuckDBEngine() as engine:
+        clean(engine, table, read_model())
+        return engine.arrow("SELECT * FROM cleaned ORDER BY record").to_pylist()
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import random
 from datetime import date, timedelta
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pytest
 
 from kinbridge.linkage.clean import clean
+from kinbridge.linkage.engine.on_duckdb import DuckDBEngine
 from kinbridge.linkage.kind import unrelated
 from kinbridge.linkage.link import link
 from kinbridge.linkage.model import read_model
@@ -52,9 +52,9 @@ def people(homes: int, at_home: int, years: int, address: bool = True) -> list[R
     ids=["strangers of all ages", "families", "children of a few years", "no addresses", "too few"],
 )
 def test_kind_of_list(rows: list[Row], expected: bool) -> None:
-    with duckdb.connect() as connection:
-        clean(connection, pa.Table.from_pylist(rows), read_model())
-        assert unrelated(connection, read_model()) is expected
+    with DuckDBEngine() as engine:
+        clean(engine, pa.Table.from_pylist(rows), read_model())
+        assert unrelated(engine, read_model()) is expected
 
 
 def test_borrowed_number_makes_no_link() -> None:

@@ -1,0 +1,1 @@
+"""Clerical review: the queue of pairs, looks at them, and decisions."""

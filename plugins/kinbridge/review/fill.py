@@ -1,0 +1,176 @@
+"""Fills the queue of pairs that wait for a person, after each linkage and each build.
+
+Works as kb_linkage in the caller's transaction, set-based. It writes ids, weights and counts, and no value of a record.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kinbridge.linkage.model import Model
+from kinbridge.review.evidence import bits
+
+
+def fill_queue(cursor: Any, model: Model) -> int:
+    """Bring the queue up to the links and figures of now; returns how many pairs wait, decided ones included.
+
+    A pair that is no longer worth a look leaves the queue, unless somebody has decided on it.
+    """
+    cursor.execute(_FOUND, {"review": bits(model.thresholds["review"])})
+    for statement in _FILL:
+        cursor.execute(statement)
+    cursor.execute("SELECT count(*) FROM identity.review_pair WHERE waiting")
+    return int(cursor.fetchone()[0])
+
+
+# Grain of found_pair: one row per pair of two persons that is worth a look. sources: identity.pair, identity.prepared,
+# identity.person_link, record.person_key_change, integrated.participation.
+# Figures that change when two persons become one: that of any program falls by one, and so does that of each program
+# that serves both; each combination of programs changes that the two, or the one, are counted in.
+_FOUND = """
+CREATE TEMP TABLE found_pair ON COMMIT DROP AS
+WITH pair AS (
+    SELECT
+        l.source AS partner_left,
+        l.source_person_id AS source_person_id_left,
+        r.source AS partner_right,
+        r.source_person_id AS source_person_id_right,
+        link_l.person_id AS person_left,
+        link_r.person_id AS person_right,
+        pair.weight,
+        pair.apart,
+        pair.levels,
+        pair.weights
+    FROM identity.pair AS pair
+    INNER JOIN identity.prepared AS l ON l.record = pair.record_left
+    INNER JOIN identity.prepared AS r ON r.record = pair.record_right
+    INNER JOIN identity.person_link AS link_l
+        ON link_l.partner = l.source AND link_l.source_person_id = l.source_person_id
+    INNER JOIN identity.person_link AS link_r
+        ON link_r.partner = r.source AND link_r.source_person_id = r.source_person_id
+    WHERE pair.weight > %(review)s AND link_l.person_id <> link_r.person_id
+),
+
+concerned AS (
+    SELECT person_left AS person_id FROM pair
+    UNION
+    SELECT person_right FROM pair
+),
+
+member AS (
+    SELECT
+        link.person_id,
+        count(*) AS records,
+        array_agg(DISTINCT link.partner) AS partners
+    FROM concerned
+    INNER JOIN identity.person_link AS link USING (person_id)
+    WHERE NOT EXISTS (
+        SELECT
+        FROM record.person_key_change AS changed
+        WHERE changed.partner = link.partner AND changed.source_person_id = link.source_person_id
+    )
+    GROUP BY link.person_id
+),
+
+served AS (
+    SELECT
+        spell.person_id,
+        array_agg(DISTINCT spell.program) AS programs
+    FROM concerned
+    INNER JOIN integrated.participation AS spell USING (person_id)
+    CROSS JOIN (SELECT identity.newest_month() AS month) AS newest
+    WHERE
+        spell.entry_date < newest.month + INTERVAL '1 month'
+        AND (spell.exit_date IS NULL OR spell.exit_date >= newest.month)
+    GROUP BY spell.person_id
+)
+
+SELECT
+    pair.partner_left,
+    pair.source_person_id_left,
+    pair.partner_right,
+    pair.source_person_id_right,
+    pair.weight,
+    pair.apart,
+    pair.levels,
+    pair.weights,
+    least(coalesce(member_l.records, 1), coalesce(member_r.records, 1)) AS records,
+    CASE
+        WHEN served_l.programs IS NULL OR served_r.programs IS NULL THEN 0
+        ELSE
+            1
+            + (SELECT count(*) FROM unnest(served_l.programs) AS program WHERE program = ANY(served_r.programs))
+            + CASE
+                WHEN served_l.programs <@ served_r.programs AND served_r.programs <@ served_l.programs THEN 1
+                WHEN served_l.programs <@ served_r.programs OR served_r.programs <@ served_l.programs THEN 2
+                ELSE 3
+            END
+    END AS figures,
+    NOT coalesce(
+        member_l.partners <@ member_r.partners AND member_r.partners <@ member_l.partners,
+        pair.partner_left = pair.partner_right
+    ) AS partners
+FROM pair
+LEFT JOIN member AS member_l ON member_l.person_id = pair.person_left
+LEFT JOIN member AS member_r ON member_r.person_id = pair.person_right
+LEFT JOIN served AS served_l ON served_l.person_id = pair.person_left
+LEFT JOIN served AS served_r ON served_r.person_id = pair.person_right
+"""
+_SAME_PAIR = """
+    {one}.partner_left = {two}.partner_left
+    AND {one}.source_person_id_left = {two}.source_person_id_left
+    AND {one}.partner_right = {two}.partner_right
+    AND {one}.source_person_id_right = {two}.source_person_id_right
+"""
+_FILL = (
+    "ANALYZE found_pair",
+    f"""
+    DELETE FROM identity.review_pair AS pair
+    WHERE
+        NOT EXISTS (SELECT FROM found_pair AS found WHERE {_SAME_PAIR.format(one="found", two="pair")})
+        AND NOT EXISTS (
+            SELECT FROM identity.pair_decision AS decision WHERE {_SAME_PAIR.format(one="decision", two="pair")}
+        )
+    """,
+    f"""
+    UPDATE identity.review_pair AS pair
+    SET waiting = FALSE
+    WHERE
+        pair.waiting
+        AND NOT EXISTS (SELECT FROM found_pair AS found WHERE {_SAME_PAIR.format(one="found", two="pair")})
+    """,
+    """
+    INSERT INTO identity.review_pair (
+        partner_left, source_person_id_left, partner_right, source_person_id_right, waiting, weight, apart, levels,
+        weights, training_id, records, figures, partners
+    )
+    SELECT
+        found.partner_left,
+        found.source_person_id_left,
+        found.partner_right,
+        found.source_person_id_right,
+        TRUE,
+        found.weight,
+        found.apart,
+        found.levels,
+        found.weights,
+        (SELECT training_id FROM identity.run WHERE training_id IS NOT NULL ORDER BY run_id DESC LIMIT 1),
+        found.records,
+        found.figures,
+        found.partners
+    FROM found_pair AS found
+    ON CONFLICT ON CONSTRAINT uq_review_pair DO UPDATE
+    SET
+        waiting = TRUE,
+        weight = excluded.weight,
+        apart = excluded.apart,
+        levels = excluded.levels,
+        weights = excluded.weights,
+        training_id = excluded.training_id,
+        records = excluded.records,
+        figures = excluded.figures,
+        partners = excluded.partners
+    """,
+    "DROP TABLE found_pair",
+    "ANALYZE identity.review_pair",
+)
