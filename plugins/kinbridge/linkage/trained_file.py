@@ -27,7 +27,7 @@ from kinbridge.settings import include_folders
 CODE = "KB-C79"
 FOLDER = ("linkage", "trained")
 VERSION = re.compile(r"[0-9a-z][0-9a-z.-]*")
-HEADER = "# A trained linkage model: numbers that `kinbridge link train` learnt, for a person to approve; none edited by hand.\n"
+HEADER = "# A trained linkage model: numbers that `kinbridge link train` learnt, for a person to approve.\n"
 FIELDS: dict[str, type] = {
     "id": str,
     "version": str,
