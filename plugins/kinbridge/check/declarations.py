@@ -19,6 +19,7 @@ from kinbridge.decision.check import governance_problems
 from kinbridge.declaration.document import DocumentError, Problem, read_document
 from kinbridge.linkage.habits import habit_problems
 from kinbridge.linkage.model import check_model
+from kinbridge.linkage.trained_file import trained_file_problems
 from kinbridge.partner.intermediary import intermediary_problems
 from kinbridge.partner.reminders import reminder_problems
 from kinbridge.release.check import release_problems
@@ -64,6 +65,7 @@ def check() -> list[Problem]:
         if not any(problem.path.is_relative_to(feed.folder) for problem in undecided):
             problems.extend(suite_problems(feed, allowed.get(feed.id, frozenset())))
     problems.extend(check_model())
+    problems.extend(trained_file_problems())
     problems.extend(review_problems())
     problems.extend(check_laws(columns))
     problems.extend(check_retention())

@@ -20,6 +20,7 @@ from kinbridge.cli.hmis import hmis
 from kinbridge.cli.incident import incident_app
 from kinbridge.cli.link import link_app
 from kinbridge.cli.link_evaluate import evaluate_command
+from kinbridge.cli.link_train import train_command
 from kinbridge.cli.partner import partner_app
 from kinbridge.cli.preflight import preflight
 from kinbridge.cli.quarantine import quarantine_app
@@ -67,6 +68,7 @@ for name, group in (
     app.add_typer(group, name=name)
 app.command()(preflight)
 link_app.command("evaluate")(evaluate_command)
+link_app.command("train")(train_command)
 feed_app.command("draft")(draft)
 link_app.command("review")(review_command)
 app.command("calendar")(calendar_command)

@@ -25,8 +25,10 @@ from kinbridge.evaluation.labels import Placed, place_labels
 from kinbridge.evaluation.sample import draw
 from kinbridge.evaluation.subgroup import make_members
 from kinbridge.evaluation.tables import bits, make_pairs, make_truth, replace_people
+from kinbridge.linkage.engine.on_duckdb import DuckDBEngine
 from kinbridge.linkage.link import Progress, link
 from kinbridge.linkage.model import Model
+from kinbridge.linkage.purpose import Only, note_purposes
 
 SCHEMA_VERSION = "1.0"
 SEED = 1
@@ -96,7 +98,7 @@ def evaluate_truth(
     given: Given, truth: pa.Table, people: pa.Table | None = None, progress: Progress | None = None
 ) -> Evaluation:
     """Precision and recall on a truth (source, row_id, person); with `people` those of that file, not of this run."""
-    with linked_tables(given, progress) as connection:
+    with linked_tables(given, progress) as (connection, _):
         if people is not None:
             replace_people(connection, people)
         make_pairs(connection, given.model)
@@ -126,7 +128,7 @@ def evaluate_labels(
     given: Given, labels: pa.Table, ground: Ground = "sample", progress: Progress | None = None
 ) -> Evaluation:
     """Precision and recall estimated from labelled pairs (`labels.SCHEMA`)."""
-    with linked_tables(given, progress) as connection:
+    with linked_tables(given, progress) as (connection, _):
         spans = make_pairs(connection, given.model)
         newest = make_members(connection, given.groups, given.newest)
         placed = place_labels(connection, labels)
@@ -154,24 +156,23 @@ def evaluate_labels(
 
 def draw_sample(given: Given, size: int, seed: int = SEED, progress: Progress | None = None) -> pa.Table:
     """A sample of about `size` pairs for people to label; see `sample.draw`."""
-    with linked_tables(given, progress) as connection:
+    with linked_tables(given, progress) as (connection, only):
         make_pairs(connection, given.model)
         make_members(connection, given.groups, given.newest)
-        return draw(connection, size, seed)
+        return draw(connection, size, seed, only)
 
 
 @contextmanager
-def linked_tables(given: Given, progress: Progress | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The records linked as the model stands: the tables `cleaned`, `scored` and `clustered` in a DuckDB in memory."""
-    kept = link(given.records, given.model, seed=SEED, progress=progress, keep=True).kept
-    with duckdb.connect(":memory:") as connection:
-        # Without a folder for temporary files DuckDB cannot spill personal data to disk.
-        connection.execute("SET temp_directory = ''; SET enable_progress_bar = false")
+def linked_tables(given: Given, progress: Progress | None = None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Only]]:
+    """The records linked as the model stands: the tables `cleaned`, `scored` and `clustered` in a DuckDB in memory, and
+    what keeps pairs to those that may be compared."""
+    kept = link(given.records, given.model, seed=SEED, progress=progress, allowed=given.allowed, keep=True).kept
+    with DuckDBEngine() as engine:
         for name in list(kept):
-            connection.register("kept", kept.pop(name))
-            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM kept")
-            connection.unregister("kept")
-        yield connection
+            engine.give("kept", kept.pop(name))
+            engine.make(name, "SELECT * FROM kept")
+            engine.drop("kept")
+        yield engine.connection, note_purposes(engine, given.allowed)
 
 
 def _about(model: Model) -> dict[str, Any]:

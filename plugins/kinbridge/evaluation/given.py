@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from kinbridge.consent.comparable import note_comparable
 from kinbridge.consent.gates import Gates, read_gates
 from kinbridge.consent.linkable import note_linkable
 from kinbridge.consent.rules import write_rules
@@ -24,6 +25,7 @@ from kinbridge.linkage.file_sources import read_file_sources
 from kinbridge.linkage.habits import with_partner_habits
 from kinbridge.linkage.known_as import KNOWN_AS
 from kinbridge.linkage.model import Model, read_model
+from kinbridge.linkage.purpose import Allowed
 from kinbridge.linkage.run import current_persons
 from kinbridge.warehouse.arrow import copy_out
 from kinbridge.warehouse.connection import Dsn, transaction
@@ -39,7 +41,7 @@ class Given:
     """Records (`columns.INPUT_COLUMNS`), their model, and the columns by which they are grouped (source, row_id, …).
 
     `newest` is the day of the newest delivery, where it is known; `reviewed` the decisions that stand, as
-    `labels.SCHEMA`.
+    `labels.SCHEMA`; `allowed` which records may be compared, without it all.
     """
 
     records: pa.Table
@@ -47,6 +49,7 @@ class Given:
     groups: pa.Table | None
     newest: date | None
     reviewed: pa.Table | None = None
+    allowed: Allowed | None = None
 
 
 def from_files(config: Path, by: Sequence[str], newest: date | None) -> Given:
@@ -95,6 +98,7 @@ def from_warehouse(dsn: Dsn, by: Sequence[str], newest: date | None, gates: Gate
         gates = gates or read_gates(connection)
         write_rules(cursor, gates)
         note_linkable(cursor, gates)
+        allowed = note_comparable(cursor, gates)
         records = current_persons(cursor)
         latest = ", ".join(_LATEST.format(name=name) for name in wanted)
         types = [(name, pa.string()) for name in ("source", "row_id", *wanted)]
@@ -102,7 +106,7 @@ def from_warehouse(dsn: Dsn, by: Sequence[str], newest: date | None, gates: Gate
         cursor.execute(_NEWEST)
         [(day,)] = cursor.fetchall()
         reviewed = _decisions(cursor)
-    return Given(records, with_partner_habits(read_model()), groups, newest or day, reviewed)
+    return Given(records, with_partner_habits(read_model()), groups, newest or day, reviewed, allowed)
 
 
 # Grain: one row per partner and source_person_id. Sources: record.person, linkable_feed.

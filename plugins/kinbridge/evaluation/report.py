@@ -16,6 +16,7 @@ from kinbridge.evaluation.groups import CLEARLY, flagged
 from kinbridge.evaluation.interval import Share
 from kinbridge.evaluation.subgroup import SHOWN_FROM
 from kinbridge.evaluation.tables import FLOOR, bits
+from kinbridge.evaluation.trial import Trial
 
 PAGE, FIGURES = "evaluation.html", "evaluation.json"
 GROUNDS = {
@@ -57,6 +58,66 @@ def render(evaluation: Evaluation) -> str:
         if evaluation.blocking.value is not None
         else "",
     )
+
+
+def write_trial(trial: Trial, path: Path) -> Path:
+    """Write the page of a trial. Raises `KinbridgeError` KB-K08."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(render_trial(trial), encoding="utf-8")
+    except OSError:
+        raise KinbridgeError("KB-K08", folder=path.parent) from None
+    return path
+
+
+def render_trial(trial: Trial) -> str:
+    """The page of a trial: what each level weighs, m and u, scores, and the held-out pairs under both models."""
+    comparisons = dict.fromkeys(level["comparison"] for level in trial.levels)
+    charted = [
+        (
+            name,
+            charts.bars(
+                [
+                    (
+                        level["level"],
+                        level["bits"],
+                        level["bits_before"] if level["bits_before"] is not None else 0.0,
+                        _changed(level["bits"], level["bits_before"]),
+                    )
+                    for level in trial.levels
+                    if level["comparison"] == name
+                ],
+                names=("new", "in use"),
+                unit="bits",
+            ),
+        )
+        for name in comparisons
+    ]
+    shares = [
+        (
+            name,
+            charts.bars(
+                [
+                    (level["level"], level["m"], level["u"], f"m {level['m']:.3g}, u {level['u']:.2g}")
+                    for level in trial.levels
+                    if level["comparison"] == name
+                ],
+                names=("m: pairs of one person", "u: pairs of two"),
+                unit="share of pairs",
+            ),
+        )
+        for name in comparisons
+    ]
+    return template("trial.html.j2").render(
+        trial=trial,
+        weights=charted,
+        shares=shares,
+        histogram=charts.histogram(trial.histogram, {}, names=("new model", "model in use")),
+    )
+
+
+def _changed(now: float, before: float | None) -> str:
+    return f"{now:+.1f}" if before is None else f"{now:+.1f} ({now - before:+.1f})"
 
 
 @lru_cache(maxsize=4)

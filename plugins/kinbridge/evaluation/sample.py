@@ -20,6 +20,7 @@ import pyarrow.csv
 from kinbridge.errors import KinbridgeError
 from kinbridge.evaluation.subgroup import NOT_KNOWN, SHOWN_FROM
 from kinbridge.evaluation.tables import rows
+from kinbridge.linkage.purpose import Only, everybody
 
 COLUMNS = (
     "part",
@@ -53,9 +54,10 @@ BROADER: tuple[tuple[str, ...], ...] = (
 )
 
 
-def draw(connection: duckdb.DuckDBPyConnection, size: int, seed: int) -> pa.Table:
+def draw(connection: duckdb.DuckDBPyConnection, size: int, seed: int, only: Only = everybody) -> pa.Table:
     """A sample of about `size` pairs with the columns `COLUMNS`, in random order.
 
+    `only` leaves out what may not be compared: that is not shown to a reviewer either.
     A drawn record without any likely mate has a row without a right side: that nothing was found says something too.
     """
     _cells(connection)
@@ -73,7 +75,7 @@ def draw(connection: duckdb.DuckDBPyConnection, size: int, seed: int) -> pa.Tabl
     )
     shares = allocate(size // 2, [row["pairs"] for row in counted], [row["expected"] for row in counted])
     _draw_pairs(connection, {row["band"]: share for row, share in zip(counted, shares, strict=True)}, seed)
-    _draw_records(connection, max(1, (size - sum(shares)) // MATES), seed)
+    _draw_records(connection, max(1, (size - sum(shares)) // MATES), seed, only)
     return connection.sql(
         f"""
         SELECT
@@ -198,7 +200,7 @@ def _shared_out(table: str, by: str) -> str:
     """
 
 
-def _draw_records(connection: duckdb.DuckDBPyConnection, records: int, seed: int) -> None:
+def _draw_records(connection: duckdb.DuckDBPyConnection, records: int, seed: int, only: Only) -> None:
     """Add `records` drawn records to `drawn`, each with its likeliest mates outside the bands."""
     connection.register("wanted", pa.table({"everyone": [1], "labels": [records]}))
     connection.execute(
@@ -224,7 +226,7 @@ def _draw_records(connection: duckdb.DuckDBPyConnection, records: int, seed: int
     connection.execute(
         f"""
         INSERT INTO drawn
-        WITH reached AS ({keys}),
+        WITH reached AS ({only(keys, "own", "mate")}),
         near AS (
             SELECT reached.own, reached.mate
             FROM reached

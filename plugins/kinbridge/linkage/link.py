@@ -136,11 +136,11 @@ def _score(engine: Engine, trained: Trained) -> float:
         """,
     )
     engine.drop("compared")
-    return _correct_prior(engine, trained.share)
+    return max(correct_prior(engine, trained.share).values(), key=abs, default=0.0)
 
 
-def _correct_prior(engine: Engine, share: float) -> float:
-    """Give each two sources a prior of their own, in `scored`; return the largest correction in bits.
+def correct_prior(engine: Engine, share: float) -> dict[tuple[str, str], float]:
+    """Give each two sources a prior of their own, in `scored`; return the corrections in bits, the smaller name first.
 
     It begins with the share of certain pairs (table `kind`) and moves to the sum of the probabilities of the pairs, by
     two bits at most where that share is known: what siblings and neighbours add to that sum must not feed itself.
@@ -175,7 +175,7 @@ def _correct_prior(engine: Engine, share: float) -> float:
             better = _bits(min(max(matches, 0.5) / possible[kind], 0.5)) - _bits(share)
             shift[kind] = round(min(max(better, first[kind] - room[kind]), first[kind] + room[kind]), 6)
     engine.make("scored", f"SELECT l, r, weight + {_shifted(shift)} AS weight, rule FROM scored")
-    return max(shift.values(), key=abs, default=0.0)
+    return {(left, right): shift[kind] for kind, left, right in engine.rows("SELECT kind, l, r FROM kind_of")}
 
 
 def _shifted(shift: Mapping[int, float]) -> str:

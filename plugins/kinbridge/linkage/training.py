@@ -14,7 +14,7 @@ matters.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,10 +65,28 @@ class Patterns:
     counts: np.ndarray
 
 
-def train(
-    engine: Engine, model: Model, comparisons: Sequence[Comparison], records: int, only: Only = everybody
+@dataclass(frozen=True)
+class KnownPairs:
+    """Pairs of which people said whether they are one person, as patterns.
+
+    `by_pass` has, for each training pass by its number, those among its pairs: of one person, and of two. `same` are
+    the pairs of one person that no pass reaches. What is known of a pass is not guessed there; pairs of two people say
+    nothing of `u`, for they were looked at because they are alike.
+    """
+
+    by_pass: Mapping[int, tuple[Patterns, Patterns]]
+    same: Patterns
+
+
+def train(  # noqa: PLR0917 - the records, the model, what may be compared, and labels
+    engine: Engine,
+    model: Model,
+    comparisons: Sequence[Comparison],
+    records: int,
+    only: Only = everybody,
+    known: KnownPairs | None = None,
 ) -> Trained:
-    """Learn m and u from the table `compared`.
+    """Learn m and u from the table `compared`, and from what people said of pairs where that is `known`.
 
     `records` is the number of rows of `cleaned`. The same tables and model give the same numbers.
     """
@@ -78,7 +96,7 @@ def train(
     u = [_seen(drawn, index, len(entry.levels)) for index, entry in enumerate(comparisons)]
     for index, comparison in enumerate(comparisons):
         u[index] = _counted_exactly(engine, comparison, u[index])
-    passes = list(_passes(engine, model, comparisons, u))
+    passes = list(_passes(engine, model, comparisons, u, known))
     m = []
     for index, comparison in enumerate(comparisons):
         weight = model.prior_pairs
@@ -87,6 +105,10 @@ def train(
             if index in learnt:
                 total += learnt[index] * matches
                 weight += matches
+        if known is not None:
+            seen = _seen(known.same, index, len(comparison.levels))
+            total += seen
+            weight += float(seen.sum())
         m.append(_within(_normal((total / weight).tolist()), [level.most for level in comparison.levels]))
     blended = [
         _cleared(comparison, own, seen, share, model.prior_pairs)
@@ -129,7 +151,11 @@ def _counted_exactly(engine: Engine, comparison: Comparison, seen: np.ndarray) -
 
 
 def _passes(
-    engine: Engine, model: Model, comparisons: Sequence[Comparison], u: Sequence[np.ndarray]
+    engine: Engine,
+    model: Model,
+    comparisons: Sequence[Comparison],
+    u: Sequence[np.ndarray],
+    known: KnownPairs | None,
 ) -> Iterator[tuple[tuple[str, ...], dict[int, np.ndarray], float]]:
     """Each training pass that found matches: its columns, the m it learnt by comparison, and its matches."""
     random_u = []
@@ -141,11 +167,13 @@ def _passes(
         free = [index for index, entry in enumerate(comparisons) if not set(entry.needs) & set(columns)]
         if len(free) < 2 or patterns.counts.sum() < 2:
             continue
+        patterns, fixed = _with_known(patterns, known.by_pass.get(number) if known else None)
         learnt, matches = maximise(
             patterns,
             {index: np.array([level.m for level in comparisons[index].levels]) for index in free},
             {index: random_u[index] for index in free},
             {index: [level.most for level in comparisons[index].levels] for index in free},
+            fixed,
         )
         if matches >= 1:
             yield columns, learnt, matches
@@ -156,10 +184,14 @@ def maximise(
     m: dict[int, np.ndarray],
     u: dict[int, np.ndarray],
     most: dict[int, list[float]],
+    fixed: np.ndarray | None = None,
 ) -> tuple[dict[int, np.ndarray], float]:
     """m by comparison after expectation maximisation with `u` held, and how many of the pairs are matches.
 
-    `m` is where it begins; no share passes its bound in `most` at any step.
+    `m` is where it begins; no share passes its bound in `most` at any step. `fixed` says for each pattern whether its
+    pairs are known to be matches (1), known not to be (0) or unknown (nan): known ones are not guessed. That pairs are
+    chosen for review by their pattern does not bias this (Larsen and Rubin 2001, "Iterative automated record linkage
+    using mixture models", JASA 96).
     """
     share = 0.5
     total = patterns.counts.sum()
@@ -168,6 +200,8 @@ def maximise(
     for _ in range(STEPS_AT_MOST):
         matched = share * _likelihood(patterns, m)
         one = matched / (matched + (1 - share) * against)
+        if fixed is not None:
+            one = np.where(np.isnan(fixed), one, fixed)
         weights = one * patterns.counts
         matches = float(weights.sum())
         before, m = m, {index: _improved(patterns, weights, index, m[index], most[index]) for index in m}
@@ -175,6 +209,29 @@ def maximise(
         if max(float(np.abs(m[index] - before[index]).max()) for index in m) < CLOSE_ENOUGH:
             break
     return m, matches
+
+
+def _with_known(patterns: Patterns, known: tuple[Patterns, Patterns] | None) -> tuple[Patterns, np.ndarray | None]:
+    """The patterns with their known pairs apart, and for each whether it is known (as `maximise` wants it)."""
+    if known is None:
+        return patterns, None
+    same, different = known
+    taken: dict[bytes, float] = {}
+    for part in known:
+        for levels, count in zip(part.levels, part.counts, strict=True):
+            taken[levels.tobytes()] = taken.get(levels.tobytes(), 0.0) + float(count)
+    left = np.array(
+        [
+            max(0.0, float(count) - taken.get(levels.tobytes(), 0.0))
+            for levels, count in zip(patterns.levels, patterns.counts, strict=True)
+        ]
+    )
+    fixed = np.concatenate([np.full(len(left), np.nan), np.ones(len(same.counts)), np.zeros(len(different.counts))])
+    whole = Patterns(
+        np.concatenate([patterns.levels, same.levels, different.levels]),
+        np.concatenate([left, same.counts, different.counts]),
+    )
+    return whole, fixed
 
 
 def _likelihood(patterns: Patterns, chances: dict[int, np.ndarray]) -> np.ndarray:

@@ -21,6 +21,11 @@ class DuckDBEngine(Engine):
         # Without a folder for temporary files DuckDB cannot spill personal data to disk.
         self.run("SET temp_directory = ''; SET enable_progress_bar = false")
 
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection, for what looks at the tables afterwards."""
+        return self._connection
+
     def close(self) -> None:
         """Give the memory back."""
         self._connection.close()

@@ -1,0 +1,175 @@
+"""Evaluation and training in a real warehouse: reviewed pairs as they stand, purposes obeyed, nothing changed."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2.extras
+import pytest
+from tests.support.gates import open_gates
+
+from kinbridge.evaluation.evaluation import draw_sample, evaluate_labels, evaluate_truth
+from kinbridge.evaluation.given import Given, from_warehouse, read_truth, with_verdicts
+from kinbridge.evaluation.report import render_trial
+from kinbridge.evaluation.trial import decided_of, run_trial
+from kinbridge.linkage.model import read_model
+from kinbridge.linkage.run import link_people
+from kinbridge.linkage.trained_file import read_trained, write_trained
+from kinbridge.warehouse.connection import connect
+
+FEEDS = {"medicaid/people_v1", "snap/people_v1"}
+GATES = open_gates(FEEDS)
+PEOPLE = 350
+RACES = ("White", "HispanicOrLatino", "Asian")
+HISTORY = "partner, feed, delivery_id, line_no, contract_version, as_of, row_hash, known_from"
+PARTS = ["ka", "lo", "mi", "ren", "sa", "tu", "vel", "dor", "bri", "nos"]
+
+
+@pytest.fixture(scope="module")
+def filled(warehouse: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """350 people whom two partners know, with slips; linked once. The truth is the file that is returned."""
+    chance = random.Random(5)
+    rows: dict[str, list[tuple[Any, ...]]] = {"medicaid": [], "snap": []}
+    truth = ["source,row_id,person"]
+    for person in range(PEOPLE):
+        first, last = ("".join(chance.choice(PARTS) for _ in range(3)).title() for _ in range(2))
+        born = date(2018, 1, 1) + timedelta(days=chance.randrange(3000))
+        for partner, people in rows.items():
+            slip = partner == "snap" and chance.random() < 0.3
+            own = (f"{partner}-{person}", first[:-1] + "x" if slip else first, last)
+            day = born + timedelta(days=31) if slip and chance.random() < 0.5 else born
+            race = RACES[person % 3] if partner == "snap" else None
+            people.append((*own, day, "Female", race))
+            truth.append(f"{partner},{partner}-{person},{person}")
+    connection = connect(warehouse.superuser)
+    with connection, connection.cursor() as cursor:
+        for partner, people in rows.items():
+            feed = f"{partner}/people_v1"
+            cursor.execute(
+                """
+                INSERT INTO ledger.delivery (
+                    partner, feed, file_name, size_bytes, sha256, as_of, contract_version, agreement_id,
+                    agreement_version
+                )
+                VALUES (%s, %s, 'people.csv', 1, %s, '2026-07-31', '1.0.0', 'a', '1')
+                RETURNING delivery_id
+                """,
+                (partner, feed, feed),
+            )
+            [(delivery,)] = cursor.fetchall()
+            psycopg2.extras.execute_values(
+                cursor,
+                "INSERT INTO record.person (source_person_id, first_name, last_name, birth_date, sex, race_ethnicity,"
+                f" {HISTORY}) VALUES %s",
+                [
+                    (*row, partner, feed, delivery, line, "1.0.0", "2026-07-31", 1, "2026-08-01")
+                    for line, row in enumerate(people, 2)
+                ],
+            )
+    connection.close()
+    link_people(warehouse.linkage, read_model(), GATES)
+    path = tmp_path_factory.mktemp("truth") / "truth.csv"
+    path.write_text("\n".join(truth) + "\n", encoding="utf-8")
+    return path
+
+
+def decide(warehouse: Any, pairs: list[dict[str, Any]], by: str = "a reviewer", verdict: str | None = None) -> None:
+    """Decisions as the steward takes them, right ones unless `verdict` says otherwise."""
+    connection = connect(warehouse.steward)
+    with connection, connection.cursor() as cursor:
+        for pair in pairs:
+            ends = sorted([(pair["source_left"], pair["row_id_left"]), (pair["source_right"], pair["row_id_right"])])
+            same = ends[0][1].partition("-")[2] == ends[1][1].partition("-")[2]
+            cursor.execute(
+                "INSERT INTO identity.pair_decision (partner_left, source_person_id_left, partner_right,"
+                " source_person_id_right, verdict, reason, decided_by) VALUES (%s, %s, %s, %s, %s, 'looked at', %s)",
+                (*ends[0], *ends[1], verdict or ("same" if same else "different"), by),
+            )
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def given(warehouse: Any, filled: Path) -> Given:
+    """What the warehouse gives once a random sample has been decided on, one pair disputed."""
+    before = from_warehouse(warehouse.linkage, [], None, GATES)
+    assert before.reviewed is not None
+    assert before.reviewed.num_rows == 0
+    sample = draw_sample(before, 240).to_pylist()
+    pairs = [row for row in sample if row["row_id_right"] is not None]
+    decide(warehouse, pairs)
+    decide(warehouse, [row for row in pairs if row["part"] == "pair"][:1], by="another", verdict="unsure")
+    near = next(row for row in pairs if row["part"] == "pair" and _true(row) == "same")
+    decide(warehouse, [near], by="another", verdict="different")
+    return from_warehouse(warehouse.linkage, [], None, GATES)
+
+
+def _true(row: dict[str, Any]) -> str:
+    one, other = (row[name].partition("-")[2] for name in ("row_id_left", "row_id_right"))
+    return "same" if one == other else "different"
+
+
+def test_reviewed_pairs_and_truth_agree(given: Given, filled: Path) -> None:
+    reviewed = given.reviewed
+    assert reviewed is not None
+    found = evaluate_labels(given, reviewed, "reviewed")
+    truth = evaluate_truth(given, read_truth(filled))
+    assert found.placed is not None
+    assert found.placed.unsure == 1, "where reviewers disagree nobody knows"
+    assert found.placed.given > 50
+    assert truth.counts["true_pairs"] == PEOPLE
+    for name in ("precision", "recall"):
+        share, known = getattr(found, name), getattr(truth, name)
+        assert share.low is not None
+        assert known.value is not None
+        assert share.low - 0.02 <= known.value <= share.high + 0.02, name
+    # The newest delivery's day, and race and ethnicity, come from the record.
+    assert found.newest == date(2026, 7, 31)
+    races = {group.name for group in truth.groups if group.dimension == "race ethnicity"}
+    assert races == {*RACES, "not known"}
+
+
+def test_sample_takes_its_labels_from_decisions(given: Given) -> None:
+    sample = draw_sample(given, 240)
+    filled_in = with_verdicts(sample, given.reviewed).to_pylist()
+    open_ = [row for row in filled_in if row["row_id_right"] is not None and row["label"] is None]
+    assert open_ == []
+
+
+def test_evaluation_changes_no_person_and_no_decision(warehouse: Any, given: Given) -> None:
+    count = (
+        "SELECT (SELECT count(*) FROM identity.run), (SELECT count(*) FROM identity.person),"
+        " (SELECT count(*) FROM identity.pair_decision)"
+    )
+    before = warehouse.query(count)
+    evaluate_labels(from_warehouse(warehouse.linkage, ["language"], None, GATES), given.reviewed, "reviewed")
+    assert warehouse.query(count) == before
+
+
+def test_feeds_that_may_not_be_linked_are_not_evaluated(warehouse: Any, filled: Path) -> None:
+    alone = from_warehouse(warehouse.linkage, [], None, open_gates({"snap/people_v1"}))
+    assert set(alone.records.column("source").to_pylist()) == {"snap"}
+
+
+def test_training_learns_from_decisions_and_is_tried_on_others(given: Given, tmp_path: Path) -> None:
+    decided = decided_of(given.reviewed, None)
+    trial = run_trial(given, decided, "test-1", date(2026, 11, 30))
+    counts = trial.file.decided
+    assert counts["training"] > counts["held_out"] > 5
+    tried = sum(trial.new.same.values()) + sum(trial.new.different.values())
+    assert tried == counts["held_out"]
+    assert trial.new.right.value is not None
+    assert trial.new.right.value >= 0.6
+    path = tmp_path / "linkage" / "trained" / "person.yaml"
+    write_trained(trial.file, given.model, path)
+    again = run_trial(given, decided, "test-2", date(2026, 11, 30), beside=read_trained(path))
+    # The same pairs are held out, and the model that was written does as it did.
+    assert again.file.decided == counts
+    assert again.old == trial.new
+    assert (again.only_new, again.only_old) == (0, 0)
+    assert "do not tell the two models apart" in again.verdict
+    text = path.read_text(encoding="utf-8") + render_trial(trial)
+    for name in given.records.column("last_name").to_pylist()[:50]:
+        assert name not in text
