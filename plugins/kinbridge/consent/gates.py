@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Served:
     """One use case on one day: its outputs; the feeds that may serve it, and those that may not, each with the clause.
 
-    `refused` is why nothing may serve it, None where it is approved.
+    `refused` is why nothing may serve it, None where it is approved. `uncovered` has the clause for each output that is
+    made of an element which the use case does not name.
     """
 
     use_case: str
@@ -34,6 +35,7 @@ class Served:
     permitted: Mapping[str, str]
     barred: Mapping[str, str] = field(default_factory=dict)
     refused: str | None = None
+    uncovered: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Gates:
     """What may be linked, and what may be counted for which use case, on one day.
 
     `linkable` are feeds; `unlinkable` the others that are declared, each with the clause. `programs` are the codes of
-    programs that there are.
+    programs that there are. `without` has, for each feed, the elements of the common schema that its mapping fills and
+    its agreement does not give (any more), each with the clause.
     """
 
     day: date
@@ -51,6 +54,11 @@ class Gates:
     forms: tuple[Form, ...] = ()
     programs: tuple[str, ...] = ()
     unlinkable: Mapping[str, str] = field(default_factory=dict)
+    without: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def without_of(self, feeds: Iterable[str]) -> frozenset[tuple[str, str]]:
+        """Feeds with the elements that are not counted of them."""
+        return frozenset((feed, element) for feed in feeds for element in self.without.get(feed, ()))
 
     def of_output(self, output: str) -> Served | None:
         """The use case that the table answers; None when none names it."""
@@ -60,16 +68,27 @@ class Gates:
         """What matters of it, for the fingerprint: no clauses, whose lines move when a comment is written."""
         return {
             "linkable": sorted(self.linkable),
-            "served": {name: [sorted(one.permitted), sorted(one.outputs)] for name, one in self.served.items()},
+            "served": {
+                name: [sorted(one.permitted), sorted(one.outputs), sorted(one.uncovered)]
+                for name, one in self.served.items()
+            },
+            "without": {feed: sorted(elements) for feed, elements in self.without.items()},
             "rules": sorted([rule.use_case, rule.feed, rule.rule, rule.form] for rule in self.rules),
             "forms": sorted([form.name, form.use_cases, form.programs, form.valid_months] for form in self.forms),
         }
 
 
-def gates_of(
-    answer: Uses, feeds: Iterable[str], rules: Iterable[Rule], forms: Iterable[Form], programs: Iterable[str]
+def gates_of(  # noqa: PLR0917 - the parts of which gates are made
+    answer: Uses,
+    feeds: Iterable[str],
+    rules: Iterable[Rule],
+    forms: Iterable[Form],
+    programs: Iterable[str],
+    uncovered: Mapping[str, Mapping[str, str]] = {},  # noqa: B006 - never changed
+    without: Mapping[str, Mapping[str, str]] = {},  # noqa: B006
 ) -> Gates:
-    """The gates that follow from one day's answer on uses. `feeds` are all that are declared."""
+    """The gates that follow from one day's answer on uses. `feeds` are all that are declared; `uncovered` has, by use
+    case, the clause for each output that is made of more than the use case names."""
     every = sorted(feeds)
     served = {}
     for name, use_case in sorted(answer.use_cases.items()):
@@ -82,6 +101,7 @@ def gates_of(
             permitted,
             {feed: str(error.facts.get("clause", error.code)) for feed, error in reasons.items() if error},
             str(refused.facts.get("clause", refused.code)) if refused else None,
+            uncovered.get(name, {}),
         )
     linkable = answer.linkable()
     unlinkable = {feed: answer.why_not_linked(feed) for feed in every if feed not in linkable}
@@ -93,6 +113,7 @@ def gates_of(
         tuple(forms),
         tuple(programs),
         {feed: str(error.facts.get("clause", error.code)) for feed, error in unlinkable.items() if error},
+        {feed: found for feed, found in without.items() if found},
     )
 
 
@@ -107,6 +128,7 @@ def read_gates(
     from kinbridge.agreement.reader import read_use_cases
     from kinbridge.agreement.uses import uses
     from kinbridge.contract.odcs import contract_paths
+    from kinbridge.integration.coverage import uncovered_outputs
     from kinbridge.rule.grounds import read_grounds
     from kinbridge.standards import code_set
 
@@ -117,7 +139,31 @@ def read_gates(
     feeds = {f"{path.parents[2].name}/{path.parent.name}" for path in contract_paths()}
     feeds |= {feed for agreement in agreements for feed in agreement.feeds}
     forms = read_forms(folders)
-    return gates_of(answer, feeds, consent_rules(answer, grounds), forms.values(), code_set("program").codes)
+    return gates_of(
+        answer,
+        feeds,
+        consent_rules(answer, grounds),
+        forms.values(),
+        code_set("program").codes,
+        {name: uncovered_outputs(use_case) for name, use_case in answer.use_cases.items()},
+        not_given(answer),
+    )
+
+
+def not_given(answer: Uses) -> dict[str, dict[str, str]]:
+    """For each feed under an agreement, the elements that its mapping fills of a column which is not allowed that day,
+    with the clause. What was received of it before counts no more than what would come now."""
+    from kinbridge.contract.odcs import feeds
+    from kinbridge.load.origin import origins_of
+
+    found: dict[str, dict[str, str]] = {}
+    for name, feed in feeds().items():
+        agreement = answer.agreement_of(name)
+        if agreement is not None:
+            allowed, clause = answer.columns(name), str(agreement.clause("feeds", name, "elements"))
+            missing = {one.element for one in origins_of(feed) if one.column not in allowed}
+            found[name] = dict.fromkeys(sorted(missing), clause)
+    return found
 
 
 def consent_rules(answer: Uses, grounds: Grounds) -> list[Rule]:
