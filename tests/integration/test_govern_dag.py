@@ -97,7 +97,9 @@ def test_what_is_due_is_asked_about_answered_destroyed_and_certified(stack: Airf
     again = stack.wait(lambda: question_of(stack, "destroy", run), "the question is put again")
     assert stack.query("SELECT 1 FROM record.person WHERE first_name = %s", GONE)
 
-    stack.wait(lambda: _answered(stack, "privacy", next(iter(again.values())), "Approve destruction", "Asked for."), "privacy")
+    stack.wait(
+        lambda: _answered(stack, "privacy", next(iter(again.values())), "Approve destruction", "Asked for."), "privacy"
+    )
     stack.wait(lambda: stack.run("destroy", run)["state"] == "success", "it is destroyed and certified")
     [[by, outcome]] = stack.query("SELECT decided_by, outcome FROM ledger.destruction_decision")
     assert (by, outcome) == ("privacy", "approved")

@@ -80,10 +80,17 @@ def request_command(
     from kinbridge.release.requests import TERMINAL, request_release
 
     made = request_release(
-        pipeline_dsn(url), name, by or getpass.getuser(), reason, datetime.now(UTC), TERMINAL + (key or str(uuid.uuid4()))
+        pipeline_dsn(url),
+        name,
+        by or getpass.getuser(),
+        reason,
+        datetime.now(UTC),
+        TERMINAL + (key or str(uuid.uuid4())),
     )
     typer.echo(f"Release {made.release_id} is requested; proposal {made.proposal_id} is put to those who decide.")
-    typer.echo("The govern DAG begins its run each morning, or at once when somebody runs it: it asks, builds, delivers.")
+    typer.echo(
+        "The govern DAG begins its run each morning, or at once when somebody runs it: it asks, builds, delivers."
+    )
 
 
 @release_app.command("acknowledge")

@@ -84,8 +84,8 @@ def gates_of(  # noqa: PLR0917 - the parts of which gates are made
     rules: Iterable[Rule],
     forms: Iterable[Form],
     programs: Iterable[str],
-    uncovered: Mapping[str, Mapping[str, str]] = {},  # noqa: B006 - never changed
-    without: Mapping[str, Mapping[str, str]] = {},  # noqa: B006
+    uncovered: Mapping[str, Mapping[str, str]] = {},
+    without: Mapping[str, Mapping[str, str]] = {},
 ) -> Gates:
     """The gates that follow from one day's answer on uses. `feeds` are all that are declared; `uncovered` has, by use
     case, the clause for each output that is made of more than the use case names."""

@@ -1,7 +1,7 @@
 """Whether a use case names all of which its outputs are made.
 
-Input: the SQL below `include/sql/integrated` and `include/sql/mart`, the common schema, the use cases. Reads files only.
-`kinbridge check` tells every element that is missing; at publish an output with one is not published.
+Input: the SQL below `include/sql/integrated` and `include/sql/mart`, the common schema, the use cases. Reads files
+only. `kinbridge check` tells every element that is missing; at publish an output with one is not published.
 """
 
 from __future__ import annotations

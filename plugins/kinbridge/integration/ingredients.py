@@ -175,7 +175,7 @@ class _Query:
     def _of_select(self, query: exp.Select, wanted: list[str], limits: Limits, above: _Frame | None) -> Made:
         found: Made = {}
         frame = _Frame(self._sources(query), above)
-        given = {select.alias_or_name: select.unalias() for select in query.selects}
+        given = {select.output_name: select.unalias() for select in query.selects}
         for name, texts in limits:
             value = given.get(name)
             if isinstance(value, exp.Literal) and value.is_string and value.this not in texts:
@@ -196,9 +196,9 @@ class _Query:
             self._read(given[name], frame, {}, found)
         self._join(frame, found)
         # What stands later may read what stands before it.
-        for alias, source in reversed(list(frame.sources.items())):
+        for source in reversed(list(frame.sources.values())):
             if not source.optional or source.needs:
-                _add(found, self._of_source(alias, source, frame, found))
+                _add(found, self._of_source(source, frame, found))
         return found
 
     def _sources(self, query: exp.Select) -> dict[str, _Source]:
@@ -243,7 +243,9 @@ class _Query:
     def _limit(self, query: exp.Select, frame: _Frame) -> None:
         """Texts that columns must have: of conditions of the whole, and of what a LEFT JOIN takes in."""
         where = query.args.get("where")
-        conditions = [(part, None) for part in _parts(where.this if where else None)]
+        conditions: list[tuple[exp.Expression, str | None]] = [
+            (part, None) for part in _parts(where.this if where else None)
+        ]
         equal: list[tuple[tuple[str, str], tuple[str, str], str | None]] = []
         for alias, source in frame.sources.items():
             if source.join is None:
@@ -260,10 +262,12 @@ class _Query:
             column, texts = _texts(part)
             if column is not None and column.table in frame.sources and own in {None, column.table}:
                 frame.sources[column.table].limit(column.name, texts)
-            if isinstance(part, exp.EQ) and isinstance(part.this, exp.Column) and isinstance(part.expression, exp.Column):
-                equal.append(
-                    ((part.this.table, part.this.name), (part.expression.table, part.expression.name), own)
-                )
+            if (
+                isinstance(part, exp.EQ)
+                and isinstance(part.this, exp.Column)
+                and isinstance(part.expression, exp.Column)
+            ):
+                equal.append(((part.this.table, part.this.name), (part.expression.table, part.expression.name), own))
         for left, right, own in equal:
             for (a, x), (b, y) in ((left, right), (right, left)):
                 if a in frame.sources and b in frame.sources and own in {None, b} and x in frame.sources[a].limits:
@@ -295,7 +299,7 @@ class _Query:
         for child in node.iter_expressions():
             self._read(child, frame, outputs, found)
 
-    def _of_source(self, alias: str, source: _Source, frame: _Frame, found: Made) -> Made:
+    def _of_source(self, source: _Source, frame: _Frame, found: Made) -> Made:
         node = source.node
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
             if not node.args.get("db") and node.name in self.shared:

@@ -26,8 +26,8 @@ class Group:
     """Tables that are counted together, by the files that count them.
 
     `use_cases` are those of the tables that are open; `closed` has the clause for each that is not; `feeds` the clause
-    for each feed that is counted, `barred` for each that is left out. `without` are the elements that are not counted of
-    a feed.
+    for each feed that is counted, `barred` for each that is left out. `without` are feeds with the elements that are
+    not counted of them.
     """
 
     outputs: tuple[str, ...]

@@ -26,8 +26,8 @@ _WRITTEN = re.compile(r"\b(?:integrated|identity(?=\.family_child\b))\.")
 @dataclass(frozen=True)
 class Population:
     """Records of these feeds, for these use cases. A person or program is left out that is withheld from any of them;
-    with `whole`, only what is withheld from every one. `without` are pairs of a feed and an element of the common schema
-    that its agreement does not give: its values count as never sent."""
+    with `whole`, only what is withheld from every one. `without` are pairs of a feed and an element that its
+    agreement does not give: its values count as never sent."""
 
     feeds: frozenset[str]
     use_cases: tuple[str, ...]

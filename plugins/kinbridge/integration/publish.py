@@ -103,8 +103,8 @@ def _count(cursor: Any, files: list[Path], gates: Gates) -> None:
 def _tell(
     cursor: Any, groups: list[Group], closed: dict[str, str], withheld: dict[str, dict[str, int]], gates: Gates
 ) -> None:
-    """Events for stewards: what is not published; which feeds, elements of feeds and how many persons are left out; each
-    by its clause."""
+    """Events for stewards: what is not published; which feeds, elements of feeds and how many persons are left out;
+    each by its clause."""
     for output, clause in sorted(closed.items()):
         record_event(cursor.connection, None, ACTOR, NOT_PUBLISHED, {"output": output, "clause": clause})
     left_out = {", ".join(group.outputs): group.barred for group in groups if group.barred}

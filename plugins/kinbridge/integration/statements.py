@@ -68,8 +68,19 @@ def fillings(path: Path, text: str) -> list[Filling]:
             tree = sqlglot.parse_one(statement, read="postgres")
         except SqlglotError:
             raise NotUnderstood(path, line + 1, "not readable as SQL") from None
+        _name_all(tree)
         found += _of(path, line, tree)
     return found
+
+
+def _name_all(tree: exp.Expression) -> None:
+    """Give a name to what a SELECT computes and does not name, so that it can be asked for."""
+    for select in tree.find_all(exp.Select):
+        named = [
+            value if value.output_name or isinstance(value, exp.Star) else exp.alias_(value.copy(), f"_{number}")
+            for number, value in enumerate(select.expressions, 1)
+        ]
+        select.set("expressions", named)
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
@@ -77,7 +88,8 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
     line = 0
     for part in re.sub(r"--[^\n]*", "", text).split(";"):
         if part.strip():
-            yield line, part
+            before = part[: len(part) - len(part.lstrip())]
+            yield line + before.count("\n"), part.strip()
         line += part.count("\n")
 
 

@@ -66,8 +66,8 @@ def recount(cursor: Any, table: str, then: Published) -> None:
     if outputs == (REFERRED,):
         # The table of figures is made by the files that count children; the columns are the same.
         cursor.execute(
-            "CREATE TEMP TABLE figure (figure_id bigint GENERATED ALWAYS AS IDENTITY, output text, unit text, month date, "
-            "grouping text, programs text, characteristic text, value text, n bigint, published boolean, "
+            "CREATE TEMP TABLE figure (figure_id bigint GENERATED ALWAYS AS IDENTITY, output text, unit text, "
+            "month date, grouping text, programs text, characteristic text, value text, n bigint, published boolean, "
             "withheld boolean DEFAULT FALSE) ON COMMIT DROP"
         )
     run_files(cursor, files, as_known)
