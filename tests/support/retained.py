@@ -81,6 +81,7 @@ class Retained:
             probes=self.folder / "probes",
             keys=KeyFolder(self.folder / "keys"),
             searched=[self.folder / "landing", self.folder / "certificates"],
+            airflow=None,
         )
         (self.folder / "landing").mkdir(exist_ok=True)
 
