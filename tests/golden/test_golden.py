@@ -3,9 +3,9 @@
 Each folder beside this file is one case, data only. `README.md` shows the arithmetic. `given/`: `delivery.csv`
 (delivery_id, feed, period; the delivery speaks as of the period's last day and is loaded), `person.csv` (person,
 partner, source_person_id: who is who), and `record.<table>.csv` with the columns that matter (delivery_id; the rest of
-the provenance follows from it). A row with `times` stands for that many rows, in which `{n}` is 1, 2, 3 ...
+the provenance follows from it, unless a row has its own). A row with `times` stands for that many rows, in which `{n}` is 1, 2, 3 ...
 `expect/<schema>.<table>.csv` names some columns of a table; all of its rows must be there, in any order. Persons have
-the short names of `person.csv`; a family is named by the first of its members. Empty is null.
+the short names of `person.csv`; a family, and a household, is named by the first of its members. Empty is null.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from kinbridge.integration.publish import publish_mart
 from kinbridge.warehouse.connection import transaction
 
 CASES = sorted(path for path in Path(__file__).parent.iterdir() if (path / "README.md").is_file())
+# What follows from the delivery, unless a row says otherwise: until when it was said, and when it was superseded.
+PROVIDED = ("as_of", "known_from")
 NAMESPACE = uuid.UUID("9f0c2b1e-6c1d-4c59-9a53-0d5a3f0f6a11")
 
 
@@ -93,7 +95,15 @@ def load(cursor: Any, given: Path) -> None:
         for line, row in enumerate(rows(path), start=2):
             delivery = deliveries[row["delivery_id"]]
             provenance = {name: delivery[name] for name in ("partner", "feed", "contract_version", "as_of")}
-            records.append({**row, **provenance, "line_no": line, "known_from": "2026-01-01"})
+            records.append(
+                {
+                    **provenance,
+                    "line_no": line,
+                    "row_hash": uuid.uuid4().int % 2**63,
+                    "known_from": "2026-01-01",
+                    **{name: value for name, value in row.items() if value or name not in PROVIDED},
+                }
+            )
         insert(cursor, path.stem, records)
 
 
@@ -107,7 +117,10 @@ def found(cursor: Any, table: str, columns: list[str], names: dict[str, str]) ->
     members: dict[str, list[str]] = {}
     for family, member in cursor.fetchall():
         members.setdefault(family, []).append(names[member])
-    words = names | {family: min(those) for family, those in members.items()}
+    cursor.execute("SELECT household_id::text, person_id::text FROM identity.household_member")
+    for household, member in cursor.fetchall():
+        members.setdefault(household, []).append(names[member])
+    words = names | {group: min(those) for group, those in members.items()}
     chosen = sql.SQL(", ").join(map(sql.Identifier, columns))
     cursor.execute(sql.SQL("SELECT {} FROM {}").format(chosen, sql.Identifier(*table.split("."))))
     return sorted(tuple(words.get(text(value), text(value)) for value in row) for row in cursor.fetchall())

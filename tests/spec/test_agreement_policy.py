@@ -14,6 +14,7 @@ from datetime import date
 import pytest
 from tests.support.agreements import AGREEMENT, FEED, LONG_AGO, OFFICE, USE_CASE, approved, decided, memorandum, version
 
+from kinbridge.agreement.comparable import shared_uses, why_not_compared
 from kinbridge.agreement.gate import Permit, permit
 from kinbridge.agreement.model import (
     Agreement,
@@ -279,7 +280,7 @@ def test_a_feed_without_an_agreement_in_force_serves_nothing_and_the_refusal_is_
     assert error.code == "KB-A03"
 
 
-@pytest.mark.parametrize("terms", [Linkage(allowed=False), Linkage(not_with=(FEED,))])
+@pytest.mark.parametrize("terms", [Linkage(allowed=False), Linkage(use_cases=("other",))])
 def test_a_feed_that_is_barred_from_linking_is_left_out_by_that_clause(terms: Linkage) -> None:
     found = answer(AGREEMENT, replace(SECOND, linkage=terms))
     assert found.linkable() == {FEED}
@@ -287,6 +288,57 @@ def test_a_feed_that_is_barred_from_linking_is_left_out_by_that_clause(terms: Li
     assert error is not None
     assert error.code == "KB-A13"
     assert "linkage" in error.facts["clause"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_feeds_that_one_agreement_keeps_apart_are_not_compared_and_others_are(order: int) -> None:
+    """Whichever of the two says it, and whichever is asked about first."""
+    kept = replace(SECOND, linkage=Linkage(not_with=(FEED,)), lines={(): 1, ("linkage", "not_with", 0): 33})
+    third = replace(
+        SECOND,
+        id="dsa-wic",
+        contributor=Party("wic", "WIC"),
+        feeds={"wic/visits_v1": frozenset({"id"})},
+        signatures=(replace(AGREEMENT.signatures[0], party="wic"), AGREEMENT.signatures[1]),
+        digest="wic",
+    )
+    found = answer(AGREEMENT, kept, third)
+    assert found.linkable() == {FEED, SNAP, "wic/visits_v1"}
+    error = why_not_compared(found, *(FEED, SNAP)[::order])
+    assert error is not None
+    assert (error.code, error.facts["clause"]) == (
+        "KB-A13",
+        "dsa-snap 1.0.0, linkage.not_with.0 (include/agreements/medicaid.yaml:33)",
+    )
+    assert why_not_compared(found, FEED, "wic/visits_v1") is None
+    assert why_not_compared(found, SNAP, "wic/visits_v1") is None
+
+
+def test_feeds_that_serve_no_use_case_together_are_not_compared() -> None:
+    other = replace(USE_CASE, id="other", digest="other")
+    agreements = AGREEMENT, replace(SECOND, use_cases=("other",))
+    found = uses(DAY, agreements, [USE_CASE, other], approved(*agreements, USE_CASE, other))
+    assert found.linkable() == {FEED, SNAP}
+    error = why_not_compared(found, FEED, SNAP)
+    assert error is not None
+    assert error.code == "KB-A22"
+    assert "dsa-medicaid 1.0.0, use_cases" in error.facts["clause"]
+    assert "dsa-snap 1.0.0, use_cases" in error.facts["clause"]
+    both = AGREEMENT, replace(SECOND, use_cases=("counts", "other"))
+    found = uses(DAY, both, [USE_CASE, other], approved(*both, USE_CASE, other))
+    assert list(shared_uses(found, FEED, SNAP)) == ["counts"]
+    limited = AGREEMENT, replace(both[1], linkage=Linkage(use_cases=("other",)))
+    found = uses(DAY, limited, [USE_CASE, other], approved(*limited, USE_CASE, other))
+    assert why_not_compared(found, FEED, SNAP) is not None, "linked for another purpose only"
+    assert "snap" in str(found.feeds_of("counts")), "served all the same"
+
+
+def test_feeds_of_one_partner_are_compared_under_its_own_agreement() -> None:
+    second = "medicaid/claims_v1"
+    other = replace(USE_CASE, id="other", digest="other")
+    claims = replace(AGREEMENT, id="dsa-claims", feeds={second: frozenset({"id"})}, use_cases=("other",), digest="c")
+    found = uses(DAY, [AGREEMENT, claims], [USE_CASE, other], approved(AGREEMENT, claims, USE_CASE, other))
+    assert why_not_compared(found, FEED, second) is None
 
 
 # What may leave

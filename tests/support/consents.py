@@ -32,7 +32,8 @@ PROVENANCE = "partner, feed, delivery_id, line_no, contract_version, as_of, know
 EVERYTHING = (
     "identity.consent_statement, identity.consent_rule, identity.consent_form, identity.consent_scope,"
     " identity.integrated_feed, identity.integrated_withheld, identity.person_link, identity.person,"
-    " identity.person_change, identity.edge, identity.family_child, identity.run, record.consent,"
+    " identity.person_change, identity.edge, identity.family_child, identity.run, identity.relation,"
+    " identity.household, identity.household_member, identity.household_evidence, record.consent,"
     " record.person, record.person_address,"
     " record.family_member, record.program_enrollment, record.early_intervention, record.referral,"
     " record.service_event, ledger.delivery, ledger.load, ledger.account, ledger.event, ledger.integration"

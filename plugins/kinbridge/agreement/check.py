@@ -27,8 +27,8 @@ def check_agreements(contracts_columns: dict[str, set[str]], folders: Sequence[P
     outside the contract; KB-C23 unknown or unapproved use case; KB-C24 days the wrong way round; KB-C25
     signature of no party, or none declared; KB-C26 use-case element outside the common schema; KB-C27
     agreements or use cases that contradict each other; KB-C54 an amendment of nothing; KB-C55 a memorandum that is
-    not there; KB-C56 an unknown rule of consent; KB-C57, KB-C58 linkage that names unknown feeds or use cases; KB-H16 a key that may
-    sign is not pinned.
+    not there; KB-C56 an unknown rule of consent; KB-C57, KB-C58 linkage that names unknown feeds or use cases; KB-H16
+    a key that may sign is not pinned.
     """
     declared = read_declared(folders)
     problems = list(declared.problems)

@@ -36,6 +36,28 @@ def why_not_compared(answer: Uses, one: str, other: str) -> KinbridgeError | Non
     return KinbridgeError("KB-A22", feed=one, other=other, clause=clauses)
 
 
+def explain(answer: Uses, one: str, other: str) -> list[str]:
+    """Whether records of the two feeds may be linked on that day, for what, and by which clauses, as lines of text."""
+    refused = why_not_compared(answer, one, other)
+    if refused is not None:
+        return [f"{one} may not be linked with {other} on {answer.day}. {refused}"]
+    shared = shared_uses(answer, one, other)
+    if not shared:
+        return [f"{one} may be linked with {other} on {answer.day}: both are {partner_of(one)}'s own."]
+    lines = [f"{one} may be linked with {other} on {answer.day}, for {', '.join(shared)}:"]
+    lines += [f"    {name}: {'; '.join(sorted({str(clause) for clause in both}))}" for name, both in shared.items()]
+    lines.append("Whom consent withholds from all of these is not compared across the two (docs/consent.md).")
+    return lines
+
+
+def in_brief(answer: Uses, one: str, other: str) -> str:
+    """The same in one line, about the other feed."""
+    refused = why_not_compared(answer, one, other)
+    if refused is not None:
+        return f"not linked with {other}: {refused.facts.get('clause', refused.code)}"
+    return f"linked with {other}: {', '.join(shared_uses(answer, one, other)) or 'of one partner'}"
+
+
 def shared_uses(answer: Uses, one: str, other: str) -> dict[str, tuple[Clause, Clause]]:
     """The use cases for which records of both may be linked, each with the clauses that name it."""
     shared = answer.linked_for(one) & answer.linked_for(other)

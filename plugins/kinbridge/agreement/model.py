@@ -131,8 +131,8 @@ class Breach:
 
 @dataclass(frozen=True)
 class Linkage:
-    """Whether rows may be linked with others' at all, the feeds with which they must not be, and the use cases for which
-    they may be; without `use_cases`, for all that the agreement names."""
+    """Whether rows may be linked with others' at all, the feeds with which they must not be, and the use cases for
+    which they may be; without `use_cases`, for all that the agreement names."""
 
     allowed: bool = True
     not_with: tuple[str, ...] = ()

@@ -19,8 +19,8 @@ def tie_problems(declared: Declared, feeds: Collection[str]) -> Iterator[Problem
     """What is wrong between agreements; `feeds` are those that contracts declare.
 
     KB-C27 two agreements contradict each other; KB-C54 an amendment of nothing; KB-C55 a memorandum that is not there
-    or does not name the contributor; KB-C57 a feed kept apart from one that nobody declares; KB-C58 linked for a use case
-    that the agreement does not name.
+    or does not name the contributor; KB-C57 a feed kept apart from one that nobody declares; KB-C58 linked for a use
+    case that the agreement does not name.
     """
     every = force((agreement for agreement, _ in declared.agreements), Approvals())
     for agreement, document in declared.agreements:

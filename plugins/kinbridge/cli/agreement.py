@@ -89,16 +89,25 @@ def agreement_explain(
     day: Day = None,
     url: Register = None,
 ) -> None:
-    """Say why a feed, or a column of it, is or is not read on a day, and by which clause."""
+    """Say why a feed, or a column of it, is or is not read on a day, and by which clause; of a feed, too, with which
+    others it may be linked."""
+    from kinbridge.agreement.comparable import in_brief
+    from kinbridge.agreement.reader import read_use_cases
     from kinbridge.agreement.shown import explain
-    from kinbridge.contract.odcs import feed_of
+    from kinbridge.agreement.uses import uses
+    from kinbridge.contract.odcs import feed_of, feeds
     from kinbridge.load.origin import origins_of
 
     name, _, column = what.partition(".")
     feed = feed_of(name)
     on = day_of(day)
-    for line in explain(feed, column or None, on, force_on(on, url), origins_of(feed)):
+    every = force_on(on, url)
+    for line in explain(feed, column or None, on, every, origins_of(feed)):
         typer.echo(line)
+    if not column:
+        answer = uses(on, every.agreements, read_use_cases(), every.approvals)
+        for other in sorted(set(feeds()) - {feed.id}):
+            typer.echo(in_brief(answer, feed.id, other))
 
 
 @agreement_app.command("new")

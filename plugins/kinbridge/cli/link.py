@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from kinbridge.cli.agreement import Day, Register, day_of, force_on
 from kinbridge.errors import KinbridgeError
 
 USAGE = 2
@@ -77,3 +78,30 @@ def link_files_command(
     if done.left_out:
         typer.echo(f"Left out, for want of values: {', '.join(done.left_out)}.")
     typer.echo(f"Written: {done.people_file}, {done.review_file}.")
+
+
+@link_app.command("may")
+def link_may_command(
+    one: Annotated[str, typer.Argument(help="A feed: medicaid/eligibility_v1.")],
+    other: Annotated[str, typer.Argument(help="Another feed.")],
+    *,
+    day: Day = None,
+    url: Register = None,
+) -> None:
+    """Say whether records of two feeds may be linked on a day, for which use cases, and by which clauses.
+
+    Ends with status 1 when they may not.
+    """
+    from kinbridge.agreement.comparable import explain, why_not_compared
+    from kinbridge.agreement.reader import read_use_cases
+    from kinbridge.agreement.uses import uses
+    from kinbridge.contract.odcs import feed_of
+
+    on = day_of(day)
+    names = [feed_of(name).id for name in (one, other)]
+    every = force_on(on, url)
+    answer = uses(on, every.agreements, read_use_cases(), every.approvals)
+    for line in explain(answer, *names):
+        typer.echo(line)
+    if why_not_compared(answer, *names) is not None:
+        raise typer.Exit(1)

@@ -1,21 +1,18 @@
 """The gate at link, pair by pair: which two records may be compared, by agreements and by what people consented to.
 
-Temporary tables of the caller's transaction. A partner's person is compared with all that the partner's feeds say of it,
-so two of them may be compared only where some use case is served by every feed that speaks of either, both may be
+Temporary tables of the caller's transaction. A partner's person is compared with all that the partner's feeds say of
+it, so two of them may be compared only where some use case is served by every feed that speaks of either, both may be
 linked for it, consent withholds neither from it, and no agreement keeps their feeds apart. Who may be compared with
 whom depends on the record's kind alone: by whom and for what it may be used. There are few of them.
 """
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.csv
 from psycopg2 import sql
 from psycopg2.extras import execute_values
 
@@ -23,14 +20,15 @@ from kinbridge.agreement.comparable import partner_of
 from kinbridge.consent.gates import Gates
 from kinbridge.linkage.known_as import KNOWN_AS
 from kinbridge.linkage.purpose import SCHEMA, Allowed
+from kinbridge.warehouse.arrow import copy_out
 
 
 @dataclass(frozen=True)
 class Kind:
     """Records of one partner that are of the same feeds and may be used alike.
 
-    `uses` has, for each feed whose values are compared, the use cases that are open to these records; `others` are feeds
-    that speak of them otherwise.
+    `uses` has, for each feed whose values are compared, the use cases that are open to these records; `others` are
+    feeds that speak of them otherwise.
     """
 
     partner: str
@@ -91,18 +89,20 @@ def note_comparable(cursor: Any, gates: Gates) -> Allowed | None:
         return None
     _note_kinds(cursor, gates, sorted(partners - set(usual)))
     cursor.execute("SELECT DISTINCT partner, uses, others FROM record_kind ORDER BY 1, 2, 3")
-    found = {(partner, uses, others): _kind(partner, uses, others) for partner, uses, others in cursor.fetchall()}
-    for kind in found.values():
+    found = [(row, _kind(*row)) for row in cursor.fetchall()]
+    for _, kind in found:
         numbers.setdefault(kind, len(numbers))
     allowed = kinds_allowed(numbers, gates)
     cursor.execute(
         "CREATE TEMP TABLE kind_number (partner text, uses text[], others text[], purpose bigint) ON COMMIT DROP"
     )
     if found:
-        rows = [(*key, numbers[kind]) for key, kind in found.items()]
+        rows = [(*row, numbers[kind]) for row, kind in found]
         execute_values(cursor, "INSERT INTO kind_number VALUES %s", rows, template="(%s, %s::text[], %s::text[], %s)")
     _keep_links(cursor, gates, numbers, {partner: numbers[kind] for partner, kind in usual.items()}, allowed)
-    return Allowed({partner: numbers[kind] for partner, kind in usual.items()}, _records(cursor), allowed)
+    return Allowed(
+        {partner: numbers[kind] for partner, kind in usual.items()}, copy_out(cursor, _RECORDS, SCHEMA), allowed
+    )
 
 
 def _kind(partner: str, uses: Iterable[str], others: Iterable[str]) -> Kind:
@@ -135,8 +135,9 @@ def _note_kinds(cursor: Any, gates: Gates, special: list[str]) -> None:
     cursor.execute(text, {"special": special, "apart": apart})
 
 
-# Grain: one row per partner and source person. Sources: record.person, person_address, family_member (what is compared),
-# linked_for, withheld_purpose, withheld_row; any table of record for feeds that are kept apart from others.
+# Grain: one row per partner and source person. Sources: record.person, person_address, family_member (what is
+# compared), linked_for, withheld_purpose, withheld_row; any table of record for feeds that are kept apart from
+# others.
 _RECORD_KIND = """
 CREATE TEMP TABLE record_kind ON COMMIT DROP AS
 WITH RECURSIVE {known_as},
@@ -250,21 +251,8 @@ INNER JOIN linkable_feed ON split_part(linkable_feed.feed, '/', 1) = member.part
 """
 
 
-def _records(cursor: Any) -> pa.Table:
-    buffer = io.BytesIO()
-    cursor.copy_expert(
-        """
-        COPY (
-            SELECT partner AS source, source_person_id, purpose
-            FROM record_kind
-            INNER JOIN kind_number USING (partner, uses, others)
-        ) TO STDOUT (FORMAT csv, HEADER true, FORCE_QUOTE *)
-        """,
-        buffer,
-    )
-    buffer.seek(0)
-    return pyarrow.csv.read_csv(
-        buffer,
-        convert_options=pyarrow.csv.ConvertOptions(column_types=SCHEMA),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-    )
+_RECORDS = """
+SELECT partner AS source, source_person_id, purpose
+FROM record_kind
+INNER JOIN kind_number USING (partner, uses, others)
+"""

@@ -41,9 +41,9 @@ class Served:
 class Gates:
     """What may be linked, and what may be counted for which use case, on one day.
 
-    `linkable` are feeds; `unlinkable` the others that are declared, each with the clause. `apart` has the clause for each
-    feed and another with which its agreement bars linking, `unlinked` by feed the use cases that it serves and for
-    which it may not be linked. `programs` are the codes of programs that there are.
+    `linkable` are feeds; `unlinkable` the others that are declared, each with the clause. `apart` has the clause for
+    each feed and another with which its agreement bars linking, `unlinked` by feed the use cases that it serves and
+    for which it may not be linked. `programs` are the codes of programs that there are.
     """
 
     day: date

@@ -210,7 +210,13 @@ def _made_by_linkage(site: Site) -> list[str]:
             SELECT format('%I.%I', n.nspname, c.relname)
             FROM pg_class AS c
             INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
-            WHERE c.relkind = 'r' AND n.nspname IN ('integrated', 'mart') AND has_table_privilege(c.oid, 'MAINTAIN')
+            WHERE c.relkind = 'r'
+                AND (
+                    n.nspname IN ('integrated', 'mart')
+                    OR n.nspname = 'identity'
+                    AND c.relname IN ('relation', 'household', 'household_member', 'household_evidence')
+                )
+                AND has_table_privilege(c.oid, 'MAINTAIN')
             ORDER BY 1
             """
         )

@@ -26,7 +26,8 @@ from kinbridge.linkage.habits import with_partner_habits
 from kinbridge.linkage.known_as import KNOWN_AS
 from kinbridge.linkage.model import Model, read_model
 from kinbridge.linkage.purpose import Allowed
-from kinbridge.linkage.run import copy_out, current_persons
+from kinbridge.linkage.run import current_persons
+from kinbridge.warehouse.arrow import copy_out
 from kinbridge.warehouse.connection import Dsn, transaction
 
 # The columns of record.person by which people may be grouped.

@@ -1,4 +1,5 @@
-"""Build `integrated`: linked persons, their families, spells in programs, referrals with outcomes, services.
+"""Build `integrated`: linked persons, their families, spells in programs, referrals with outcomes, services; and, in
+`identity`, relations and households over time.
 
 Input: `record` and `identity`, as kb_linkage, and the day's gates: records of feeds that may not be used and of persons
 whom every use is withheld from do not go in. All of it is made anew in one transaction, so it is safe to run twice and
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kinbridge.consent.gates import Gates, read_gates
+from kinbridge.integration.household import make_households
 from kinbridge.integration.parameters import read_parameters, sql_files
 from kinbridge.integration.population import TABLES, choose, note_integrated, note_withheld, whole_population
 from kinbridge.integration.session import making, run_files
@@ -38,6 +40,7 @@ def build_integrated(dsn: Dsn, gates: Gates | None = None) -> Build:
         choose(cursor, whole_population(gates))
         run_files(cursor, files)
         note_integrated(cursor)
+        make_households(cursor, gates)
         rows = {}
         for table in TABLES:
             cursor.execute(f"SELECT count(*) FROM integrated.{table}")

@@ -20,6 +20,8 @@ class Parameters:
 
     age_limit_months: int
     family_child_years: int
+    address_families: int
+    family_members: int
     minimum_cell: int
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,14 @@ def making(dsn: Dsn, parameters: Parameters) -> Iterator[Any]:
         cursor.execute("LOCK TABLE integrated.person IN SHARE ROW EXCLUSIVE MODE")
         # Whole tables are sorted and joined; the default of 4 MB would send each of them to disk.
         cursor.execute("SET LOCAL work_mem = '128MB'")
-        cursor.execute(
-            "CREATE TEMP TABLE parameter ON COMMIT DROP AS "
-            "SELECT %s AS age_limit_months, %s AS family_child_years, %s AS minimum_cell",
-            (parameters.age_limit_months, parameters.family_child_years, parameters.minimum_cell),
-        )
+        note_parameters(cursor, parameters)
         yield cursor
+
+
+def note_parameters(cursor: Any, parameters: Parameters) -> None:
+    """Make the temporary table `parameter`, of one row and a column for each parameter."""
+    columns = ", ".join(f"%({name})s AS {name}" for name in asdict(parameters))
+    cursor.execute(f"CREATE TEMP TABLE parameter ON COMMIT DROP AS SELECT {columns}", asdict(parameters))
 
 
 def run_files(cursor: Any, files: Iterable[Path], reading: Callable[[str], str] = str) -> None:

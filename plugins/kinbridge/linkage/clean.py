@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 from sqlglot import exp
 
+from kinbridge.linkage.columnar import texts
 from kinbridge.linkage.columns import INPUT_COLUMNS
 from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.model import Model
@@ -59,7 +60,7 @@ def _give_words(engine: Engine, model: Model) -> None:
         ("street_word", ("word", "short"), "street_words.csv"),
     ):
         rows = _read_words(file)
-        arrays = [pa.array([row[index] for row in rows], pa.string()) for index in range(len(columns))]
+        arrays = [texts([row[index] for row in rows]) for index in range(len(columns))]
         engine.give(name, pa.table(arrays, names=list(columns)))
 
 

@@ -70,7 +70,9 @@ SELECT
     regexp_replace(ssn, '[^0-9]', '', 'g') AS ssn_digits,
     lower(trim(email)) AS email_text,
     regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^1(\d{10})$', '\1') AS phone_digits,
-    list_filter(regexp_split_to_array(plain(address_line), '[^\p{L}0-9]+'), lambda word: word <> '') AS address_words,
+    list_filter(
+        regexp_split_to_array(plain(replace(address_line, '#', ' APT ')), '[^\p{L}0-9]+'), lambda word: word <> ''
+    ) AS address_words,
     joined(name_words(city)) AS city_letters,
     -- The zeros before a postal code get lost in spreadsheets.
     ltrim(left(regexp_replace(upper(postal_code), '[^A-Z0-9]', '', 'g'), 5), '0') AS postal_letters,
@@ -97,7 +99,7 @@ SELECT
         ELSE list_extract(list_filter(address_words, lambda word: regexp_matches(word, '^\d')), 1)
     END AS number_word,
     list_position(
-        list_transform(address_words, lambda word: regexp_matches(word, '^(APT|UNIT|STE|SUITE|LOT|RM|ROOM|BLDG|TRLR|SPC|FLAT)\d*$')),
+        list_transform(address_words, lambda word: regexp_matches(word, '^(APT|APARTMENT|UNIT|STE|SUITE|LOT|RM|ROOM|BLDG|BUILDING|TRLR|TRAILER|SPC|SPACE|FLAT)\d*$')),
         true
     ) AS unit_at
 FROM worded;
@@ -188,6 +190,10 @@ SELECT
                 lambda word: coalesce(short_of[word], word)
             ), ' '), '')
     END AS street,
+    CASE
+        WHEN unit_at > 1
+            THEN nullif(regexp_replace(array_to_string(address_words[unit_at:], ''), '^((APT|APARTMENT|UNIT|STE|SUITE|LOT|RM|ROOM|SPC|SPACE|FLAT)(NO)?)+', ''), '')
+    END AS unit,
     city_letters AS city,
     nullif(postal_letters, '') AS postal_code,
     CASE
@@ -275,6 +281,7 @@ SELECT
     house_number,
     street,
     house_number || ' ' || street AS address,
+    unit,
     city,
     postal_code,
     mother,

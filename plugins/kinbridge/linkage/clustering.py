@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from kinbridge.linkage.purpose import Barred
 
@@ -54,11 +52,22 @@ class Evidence:
 
 
 def components(size: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The number of the connected component of each of `size` records."""
-    ones: np.ndarray = np.ones(len(left), dtype=np.int8)
-    graph = coo_array((ones, (left, right)), shape=(size, size))
-    labels: np.ndarray = connected_components(graph, directed=False)[1].astype(np.int64)
-    return labels
+    """The connected component of each of `size` records, as the smallest record number in it.
+
+    The lower number wins along each edge, and numbers follow their own number to its end, until nothing changes
+    (Shiloach and Vishkin, 1982): a few passes over arrays, whatever the length of a chain.
+    """
+    label: np.ndarray = np.arange(size, dtype=np.int64)
+    while True:
+        one, two = label[left], label[right]
+        differ = one != two
+        if not differ.any():
+            return label
+        left, right = left[differ], right[differ]
+        one, two = one[differ], two[differ]
+        np.minimum.at(label, np.maximum(one, two), np.minimum(one, two))
+        while not np.array_equal(followed := label[label], label):
+            label = followed
 
 
 def cluster(
@@ -79,7 +88,7 @@ def cluster(
     # Where every pair of a component is a link, the component is the cluster.
     members = np.bincount(label, minlength=size)
     complete = np.bincount(label[pairs.left[linked]], minlength=size) == members * (members - 1) // 2
-    result = _smallest(label, size)
+    result = label.copy()
     unsettled = ~complete[label[pairs.left]]
     for part in _by_component(pairs.where(unsettled), label):
         for group in _contract(part, source, duplicates, evidence, barred):
@@ -94,13 +103,6 @@ def _weighed(pairs: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence:
     habit = duplicates[source[pairs.left]]
     weight = weight + np.where(same & (habit == RARE), evidence.rare_duplicate, 0.0)
     return Pairs(pairs.left, pairs.right, weight, pairs.apart | (same & (habit == NONE)))
-
-
-def _smallest(label: np.ndarray, size: int) -> np.ndarray:
-    first: np.ndarray = np.full(size, size, dtype=np.int64)
-    np.minimum.at(first, label, np.arange(size, dtype=np.int64))
-    smallest: np.ndarray = first[label]
-    return smallest
 
 
 def _by_component(pairs: Pairs, label: np.ndarray) -> Iterator[Pairs]:

@@ -58,6 +58,7 @@ CLEANED_COLUMNS = frozenset(
         "house_number",
         "street",
         "address",
+        "unit",
         "city",
         "postal_code",
         "mother",

@@ -17,6 +17,8 @@ import numpy as np
 import pyarrow as pa
 from splink import Linker, SettingsCreator
 
+from kinbridge.linkage.blocking import pairs_within
+from kinbridge.linkage.columnar import numbers
 from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.model import Comparison, Model
 from kinbridge.linkage.purpose import Only, everybody
@@ -69,7 +71,8 @@ def compare(  # noqa: PLR0917 - what is compared, how, and what may be
 
     `rule` is the blocking rule's number, `RANDOM`, or `RANDOM - 1 - n` for the n-th training pass. `c0`, `c1` … are
     levels counted from 1 in the model's order, 0 where missing; `t0`, `t1` … are log2 of how often the value occurs,
-    where the level weighs that, else NULL. Of pairs to learn from, too, `only` leaves out those that may not be compared.
+    where the level weighs that, else NULL. Of pairs to learn from, too, `only` leaves out those that may not be
+    compared.
     """
     columns = ["0::BIGINT AS l", "0::BIGINT AS r", "0::TINYINT AS rule"]
     columns += [f"0::UTINYINT AS c{index}, NULL::FLOAT AS t{index}" for index in range(len(comparisons))]
@@ -196,15 +199,15 @@ def _random_pairs(records: int, most: int, seed: int) -> pa.Table:
         drawn = drawn[:, drawn[0] != drawn[1]]
         # One number for a pair: sorting these is much faster than sorting pairs.
         left, right = np.divmod(np.unique(drawn.min(axis=0) * records + drawn.max(axis=0)), records)
-    return pa.table({"l": left.astype(np.int64) + 1, "r": right.astype(np.int64) + 1})
+    return pa.table({"l": numbers(left.astype(np.int64) + 1), "r": numbers(right.astype(np.int64) + 1)})
 
 
 def _pass_sql(columns: Sequence[str], model: Model) -> str:
     """SQL for pairs that agree on `columns`: whole blocks in the order of a hash, as many as the limit allows."""
-    keys = ", ".join(columns)
     known = " AND ".join(f"{column} IS NOT NULL" for column in columns)
-    return f"""
-        SELECT l.record AS join_key_l, r.record AS join_key_r
+    return pairs_within(
+        f"""
+        SELECT records
         FROM (
             SELECT
                 records,
@@ -215,9 +218,10 @@ def _pass_sql(columns: Sequence[str], model: Model) -> str:
                     list(record ORDER BY record) AS records
                 FROM cleaned
                 WHERE {known}
-                GROUP BY {keys}
+                GROUP BY {", ".join(columns)}
                 HAVING count(*) BETWEEN 2 AND {PASS_BLOCK}
             )
-        ) AS block, unnest(block.records) AS l (record), unnest(block.records) AS r (record)
-        WHERE l.record < r.record AND pairs <= {int(model.limits["training_pairs"])}
-    """
+        )
+        WHERE pairs <= {int(model.limits["training_pairs"])}
+        """
+    )

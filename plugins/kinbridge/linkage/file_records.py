@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from kinbridge.errors import KinbridgeError
+from kinbridge.linkage.columnar import texts
 from kinbridge.linkage.file_sources import FileSource, GivenColumn
 
 DELIMITERS = (",", "\t", ";", "|")
@@ -62,7 +63,7 @@ def read_records(source: FileSource, config: Path) -> pa.Table:
     if unusable:
         raise KinbridgeError("KB-K05", path=config, line=source.id_line, column=source.id, count=unusable)
     columns: dict[str, pa.ChunkedArray | pa.Array] = {
-        "source": pa.array([source.name], pa.string()).take(pa.array([0] * len(ids), pa.int8())),
+        "source": texts([source.name] * len(ids)),
         "source_person_id": ids,
     }
     for ours, given in source.columns.items():
@@ -158,7 +159,10 @@ def _joined(table: pa.Table, names: tuple[str, ...]) -> pa.ChunkedArray:
     if len(parts) == 1:
         return parts[0]
     # With `null_handling="skip"` Arrow 26 drops the rows where every part is empty.
-    return pc.utf8_trim_whitespace(pc.binary_join_element_wise(*(pc.fill_null(part, "") for part in parts), " "))
+    blanks = pa.chunked_array([texts([" "] * table.num_rows)])
+    return pc.utf8_trim_whitespace(
+        pc.binary_join_element_wise(*parts, blanks, null_handling="replace", null_replacement="")
+    )
 
 
 def _dates(

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from kinbridge.errors import KinbridgeError
+from kinbridge.linkage.columnar import texts
 from kinbridge.linkage.file_records import read_records
 from kinbridge.linkage.file_sources import read_file_sources
 from kinbridge.linkage.link import STEPS as LINK_STEPS
@@ -50,16 +51,21 @@ def link_files(
     """Link the rows of the files that `config` names and write both results to the folder `out`.
 
     `progress` is called with each of `STEPS` as it begins. Person ids are random. Raises `KinbridgeError` KB-K01
-    (model), KB-K02 (configuration), KB-K03 to KB-K06 (files), KB-K07 (engine) and KB-K08 (nowhere to write to).
+    (model), KB-K02 (configuration), KB-K03 to KB-K06 (files), KB-K07 and KB-K09 (engine), and KB-K08 (nowhere to write
+    to).
     """
     given = read_file_sources(config)
-    if given.engine != "duckdb":
-        raise KinbridgeError("KB-K07", path=config, engine=given.engine)
     if progress:
         progress("read")
     records = pa.concat_tables([read_records(source, config) for source in given.sources], promote_options="default")
     habits = {source.name: source.duplicates for source in given.sources}
-    found = link(records, replace(model or read_model(), duplicates_by_source=habits), seed=seed, progress=progress)
+    found = link(
+        records,
+        replace(model or read_model(), duplicates_by_source=habits),
+        seed=seed,
+        progress=progress,
+        open_engine=given.engine.open,
+    )
     if progress:
         progress("write")
     try:
@@ -82,7 +88,7 @@ def link_files(
 
 def _people(found: Linkage) -> pa.Table:
     number = found.clusters.column("cluster").combine_chunks().dictionary_encode()
-    ids = pa.array([str(uuid4()) for _ in range(len(number.dictionary))], pa.string())
+    ids = texts([str(uuid4()) for _ in range(len(number.dictionary))])
     return pa.table(
         {
             "source": found.clusters.column("source"),

@@ -8,25 +8,26 @@ All work is done in an engine of its own, of which nothing is left; no value of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import sqlglot
-from sqlglot import exp
 
 from kinbridge.linkage.blocking import EACH, find_candidates, rule_name, sources_with
 from kinbridge.linkage.clean import clean
 from kinbridge.linkage.clustering import COMMON, NONE, RARE, Evidence, Pairs, cluster, components
+from kinbridge.linkage.columnar import numbers, numbers_of
 from kinbridge.linkage.comparing import compare, filled_comparisons
+from kinbridge.linkage.conditions import sided
 from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.engine.on_duckdb import DuckDBEngine
 from kinbridge.linkage.kind import unrelated
 from kinbridge.linkage.model import Contradiction, Model
 from kinbridge.linkage.purpose import Allowed, Barred, Only, note_purposes, read_barred
-from kinbridge.linkage.training import Trained, train, weights_sql
+from kinbridge.linkage.training import Trained, double, train, weights_sql
 
 HABITS = {"common": COMMON, "rare": RARE, "none": NONE}
 EDGE_SCHEMA = pa.schema(
@@ -73,7 +74,7 @@ def link(
     *,
     seed: int = 1,
     progress: Progress | None = None,
-    open_engine: Callable[[], Engine] = DuckDBEngine,
+    open_engine: Callable[[], AbstractContextManager[Engine]] = DuckDBEngine,
     allowed: Allowed | None = None,
     keep: bool = False,
 ) -> Linkage:
@@ -129,7 +130,7 @@ def _score(engine: Engine, trained: Trained) -> float:
     engine.make(
         "scored",
         f"""
-        SELECT l, r, {weights_sql(trained)} + {_bits(trained.share)!r} AS weight, rule
+        SELECT l, r, {weights_sql(trained)} + {double(_bits(trained.share))} AS weight, rule
         FROM compared
         WHERE rule >= 0
         """,
@@ -163,22 +164,24 @@ def correct_prior(engine: Engine, share: float) -> dict[tuple[str, str], float]:
     room = {kind: 2.0 if known >= 0.1 else 6.0 for kind, _, _, known in rows}
     shift = dict(first)
     for _ in range(4):
-        engine.give("shift", pa.table({"kind": list(shift), "bits": pa.array(shift.values(), pa.float64())}))
         expected = engine.rows(
-            """
-            SELECT kind, sum(1 / (1 + pow(2, -greatest(-60, least(60, weight + bits)))))
+            f"""
+            SELECT kind, sum(1 / (1 + pow(2, -greatest(-60, least(60, weight + {_shifted(shift)})))))
             FROM scored
-            INNER JOIN shift USING (kind)
             GROUP BY kind
             """
         )
         for kind, matches in expected:
             better = _bits(min(max(matches, 0.5) / possible[kind], 0.5)) - _bits(share)
             shift[kind] = round(min(max(better, first[kind] - room[kind]), first[kind] + room[kind]), 6)
-    engine.give("shift", pa.table({"kind": list(shift), "bits": pa.array(shift.values(), pa.float64())}))
-    engine.make("scored", "SELECT l, r, weight + bits AS weight, rule FROM scored INNER JOIN shift USING (kind)")
-    engine.drop("shift")
+    engine.make("scored", f"SELECT l, r, weight + {_shifted(shift)} AS weight, rule FROM scored")
     return {(left, right): shift[kind] for kind, left, right in engine.rows("SELECT kind, l, r FROM kind_of")}
+
+
+def _shifted(shift: Mapping[int, float]) -> str:
+    """SQL for the bits of each kind."""
+    cases = " ".join(f"WHEN {kind} THEN {double(bits)}" for kind, bits in shift.items())
+    return f"CASE kind {cases} ELSE {double(0.0)} END" if cases else double(0.0)
 
 
 def _bits(probability: float) -> float:
@@ -195,12 +198,12 @@ def _cluster(engine: Engine, model: Model, count: int, barred: Barred | None, on
     lifted = f" AND NOT ({_listed_twice(engine, model)})" if unrelated(engine, model, only) else ""
 
     def holds(entry: Contradiction) -> str:
-        return f"({_sided(entry.when)}){lifted if entry.name in model.lifted_if_unrelated else ''}"
+        return f"({sided(entry.when)}){lifted if entry.name in model.lifted_if_unrelated else ''}"
 
     _doubt(engine, model, [holds(entry) for entry in model.doubts])
     linked = engine.arrow(f"SELECT l - 1 AS l, r - 1 AS r FROM scored WHERE weight > {threshold!r}")
-    label = components(count, _numbers(linked, "l"), _numbers(linked, "r"))
-    engine.give("component", pa.table({"record": np.arange(1, count + 1, dtype=np.int64), "component": label}))
+    label = components(count, numbers_of(linked.column("l")), numbers_of(linked.column("r")))
+    engine.give("component", _by_record("component", label))
     conditions = " ".join(f"WHEN {holds(entry)} THEN '{entry.name}'" for entry in model.contradictions)
     engine.make(
         "judged",
@@ -218,22 +221,18 @@ def _cluster(engine: Engine, model: Model, count: int, barred: Barred | None, on
         if model.contradictions
         else "SELECT scored.*, NULL::VARCHAR AS apart FROM scored",
     )
-    judged = engine.arrow("SELECT l - 1 AS l, r - 1 AS r, weight, apart IS NOT NULL AS apart FROM judged ORDER BY l, r")
-    sources = engine.arrow(
-        "SELECT source, (dense_rank() OVER (ORDER BY source) - 1)::BIGINT AS number FROM cleaned ORDER BY record"
+    judged = engine.arrow(
+        "SELECT l - 1 AS l, r - 1 AS r, weight, (apart IS NOT NULL)::BIGINT AS apart FROM judged ORDER BY l, r"
     )
-    number = _numbers(sources, "number")
-    names = dict(zip(number.tolist(), sources.column("source").to_pylist(), strict=True))
-    habits = np.array([HABITS[model.duplicates(names[index])] for index in range(len(names))], dtype=np.int64)
-    pairs = Pairs(
-        _numbers(judged, "l"),
-        _numbers(judged, "r"),
-        judged.column("weight").to_numpy(),
-        judged.column("apart").to_numpy(),
-    )
+    # Records are numbered by source first.
+    sizes = engine.rows("SELECT source, count(*) FROM cleaned GROUP BY source ORDER BY min(record)")
+    number: np.ndarray = np.repeat(np.arange(len(sizes)), [size for _, size in sizes])
+    habits = np.array([HABITS[model.duplicates(source)] for source, _ in sizes], dtype=np.int64)
+    left, right, weight, apart = (numbers_of(judged.column(name)) for name in ("l", "r", "weight", "apart"))
+    pairs = Pairs(left, right, weight, apart == 1)
     rules = Evidence(threshold=threshold, **model.clusters)
     labels = cluster(pairs, number, habits, rules, barred) if count else number
-    engine.give("clustered", pa.table({"record": np.arange(1, count + 1, dtype=np.int64), "cluster": labels}))
+    engine.give("clustered", _by_record("cluster", labels))
     kept = engine.rows(
         f"""
         SELECT apart, count(*)
@@ -270,7 +269,7 @@ def _doubt(engine: Engine, model: Model, doubts: Sequence[str]) -> None:
             SELECT
                 scored.l,
                 scored.r,
-                if(doubtful.l IS NULL, scored.weight, {-model.clusters["strongest_against"]!r}) AS weight,
+                if(doubtful.l IS NULL, scored.weight, {double(-model.clusters["strongest_against"])}) AS weight,
                 scored.rule
             FROM scored
             LEFT JOIN doubtful ON doubtful.l = scored.l AND doubtful.r = scored.r
@@ -316,14 +315,6 @@ def _edges(engine: Engine, model: Model) -> tuple[pa.Table, pa.Table]:
     return edges, selected(f"l.cluster <> r.cluster AND scored.weight > {review_at}")
 
 
-def _sided(condition: str) -> str:
-    """A condition over `<column>_l` and `<column>_r` as one over the joined tables."""
-    tree = sqlglot.parse_one(condition, read="duckdb")
-    tables = {"_l": "left_record", "_r": "right_record"}
-    for column in list(tree.find_all(exp.Column)):
-        column.replace(exp.column(column.name[:-2], table=tables[column.name[-2:]]))
-    return str(tree.sql("duckdb"))
-
-
-def _numbers(table: pa.Table, name: str) -> Any:
-    return table.column(name).to_numpy().astype(np.int64)
+def _by_record(name: str, values: np.ndarray) -> pa.Table:
+    """A number for each record, in the order of the records."""
+    return pa.table({"record": numbers(np.arange(1, len(values) + 1)), name: numbers(values)})

@@ -19,15 +19,15 @@ SCHEMA = pa.schema([("source", pa.string()), ("source_person_id", pa.string()), 
 
 @dataclass(frozen=True)
 class Allowed:
-    """The `usual` purpose by source, the purposes of `others` (columns of `SCHEMA`), and the pairs of purposes that may be
-    compared, in both orders."""
+    """The `usual` purpose by source, the purposes of `others` (columns of `SCHEMA`), and the pairs of purposes that
+    may be compared, in both orders."""
 
     usual: Mapping[str, int]
     others: pa.Table
     pairs: frozenset[tuple[int, int]]
 
 
-# SQL of pairs of records, as SQL of those of them that may be compared. The first two columns that it names hold the records.
+# Turns SQL of pairs into SQL of those that may be compared; it is told the columns that hold the two records.
 Only = Callable[[str, str, str], str]
 
 
@@ -38,7 +38,7 @@ def everybody(pairs: str, left: str, right: str) -> str:
 
 
 def note_purposes(engine: Engine, allowed: Allowed | None) -> Only:
-    """Make the tables `purpose` (record, purpose) and `purpose_pair` (l, r) beside `cleaned`; SQL that keeps to them."""
+    """Make the tables `purpose` (record, purpose) and `purpose_pair` (l, r); returns what keeps SQL to them."""
     if allowed is None:
         return everybody
     usual = pa.table(
@@ -47,15 +47,13 @@ def note_purposes(engine: Engine, allowed: Allowed | None) -> Only:
             "purpose": pa.array(allowed.usual.values(), pa.int64()),
         }
     )
-    pairs = sorted(allowed.pairs)
+    left, right = zip(*sorted(allowed.pairs), strict=True) if allowed.pairs else ((), ())
     for name, rows in (
         ("usual_purpose", usual),
         ("other_purpose", allowed.others.cast(SCHEMA)),
         (
             "allowed_pair",
-            pa.table(
-                {"l": pa.array([l for l, _ in pairs], pa.int64()), "r": pa.array([r for _, r in pairs], pa.int64())}
-            ),
+            pa.table({"l": pa.array(left, pa.int64()), "r": pa.array(right, pa.int64())}),
         ),
     ):
         engine.give(name, rows)

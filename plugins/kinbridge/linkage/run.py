@@ -7,13 +7,11 @@ nothing; a second run over the same records changes no person id.
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 
 from kinbridge.consent.comparable import note_comparable
 from kinbridge.consent.gates import Gates, read_gates
@@ -25,6 +23,7 @@ from kinbridge.linkage.known_as import KNOWN_AS, LINK_FORMER, LINKS
 from kinbridge.linkage.link import Linkage, link
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.people import ID_SCHEMA, People, assign_people
+from kinbridge.warehouse.arrow import copy_in, copy_out
 from kinbridge.warehouse.connection import Dsn, transaction
 
 LOCK = "kinbridge linkage"
@@ -186,42 +185,17 @@ def current_persons(cursor: Any) -> pa.Table:
     return copy_out(cursor, _PERSONS.format(latest=latest, known_as=KNOWN_AS), pa.schema(types))
 
 
-def copy_out(cursor: Any, query: str, schema: pa.Schema) -> pa.Table:
-    """The rows of a query by COPY, straight into memory, as a table of `schema`."""
-    buffer = io.BytesIO()
-    cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER true, FORCE_QUOTE *)", buffer)
-    buffer.seek(0)
-    # Postgres quotes every value and leaves NULL bare, so the empty text and "not known" stay two things.
-    return pyarrow.csv.read_csv(
-        buffer,
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=schema, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
-        ),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-        read_options=pyarrow.csv.ReadOptions(use_threads=False),
-    )
-
-
-def _copy_in(cursor: Any, table: str, columns: str, rows: pa.Table) -> None:
-    buffer = io.BytesIO()
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
-    pyarrow.csv.write_csv(rows, buffer, options)
-    buffer.seek(0)
-    cursor.execute(f"CREATE TEMP TABLE {table} ({columns}) ON COMMIT DROP")
-    cursor.copy_expert(f"COPY {table} FROM STDIN (FORMAT csv)", buffer)
-
-
 def _store(cursor: Any, run_id: int, linkage: Linkage, people: People) -> None:
     fresh = pa.table({"person_id": pa.array(people.new_ids, pa.string())})
-    _copy_in(cursor, "given_person", "person_id uuid", fresh)
-    _copy_in(cursor, "given_link", "partner text, source_person_id text, person_id uuid", people.assignments)
-    _copy_in(
+    copy_in(cursor, "given_person", "person_id uuid", fresh)
+    copy_in(cursor, "given_link", "partner text, source_person_id text, person_id uuid", people.assignments)
+    copy_in(
         cursor,
         "given_change",
         "kind text, from_person_id uuid, to_person_id uuid, source_persons bigint",
         people.changes,
     )
-    _copy_in(
+    copy_in(
         cursor,
         "given_edge",
         "partner_left text, source_person_id_left text, partner_right text, source_person_id_right text,"

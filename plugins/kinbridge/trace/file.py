@@ -13,7 +13,7 @@ from typing import Any
 from kinbridge.errors import KinbridgeError
 from kinbridge.integration.parameters import read_parameters
 from kinbridge.integration.relations import ANY_PROGRAM, JOINER
-from kinbridge.integration.session import making
+from kinbridge.integration.session import making, note_parameters
 from kinbridge.ledger.accounts import Account
 from kinbridge.ledger.accounts import read as read_account
 from kinbridge.ledger.deliveries import Delivery, get
@@ -182,11 +182,7 @@ def _figures(cursor: Any) -> tuple[CountedIn, ...]:
     if then is None:
         return ()
     cursor.execute("DROP TABLE pg_temp.parameter")
-    cursor.execute(
-        "CREATE TEMP TABLE parameter ON COMMIT DROP AS "
-        "SELECT %s AS age_limit_months, %s AS family_child_years, %s AS minimum_cell",
-        (then.parameters.age_limit_months, then.parameters.family_child_years, then.parameters.minimum_cell),
-    )
+    note_parameters(cursor, then.parameters)
     recount(cursor, SERVED, then)
     if unlike(cursor, SERVED):
         return ()

@@ -8,7 +8,7 @@ that the table shows comes out the same; otherwise it is said that, and why, the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def published(cursor: Any) -> Published | None:
     if row is None:
         return None
     kept = read_parameters()
-    return Published(row[0], Parameters(row[1], kept.family_child_years, row[2]))
+    return Published(row[0], replace(kept, age_limit_months=row[1], minimum_cell=row[2]))
 
 
 def recount(cursor: Any, table: str, then: Published) -> None:

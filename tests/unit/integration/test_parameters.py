@@ -9,7 +9,7 @@ import pytest
 from kinbridge.errors import KinbridgeError
 from kinbridge.integration.parameters import read_parameters, sql_files
 
-GOOD = "age_limit_months: 72\nfamily_child_years: 18\nminimum_cell: 11\n"
+GOOD = "age_limit_months: 72\nfamily_child_years: 18\naddress_families: 3\nfamily_members: 20\nminimum_cell: 11\n"
 
 
 def test_the_projects_own_are_in_order() -> None:
@@ -20,11 +20,11 @@ def test_the_projects_own_are_in_order() -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (GOOD.replace("11", "10"), ":3: minimum_cell must be a whole number of 11 or more"),
+        (GOOD.replace("11", "10"), ":5: minimum_cell must be a whole number of 11 or more"),
         (GOOD.replace("72", "six"), ":1: age_limit_months must be"),
         (GOOD.replace("72", "true"), ":1: age_limit_months must be"),
         (GOOD.replace("family_child_years: 18\n", ""), "family_child_years must be"),
-        (GOOD + "rounding: 5\n", ":4: rounding is not a parameter"),
+        (GOOD + "rounding: 5\n", ":6: rounding is not a parameter"),
         ("- 11\n", "not readable"),
     ],
 )
