@@ -20,7 +20,7 @@ from kinbridge.backup.make import make_backup
 from kinbridge.backup.manifest import Manifest, backups_in
 from kinbridge.backup.restore import restore_backup
 from kinbridge.backup.stream import FRAME, SealedReader, SealedWriter
-from kinbridge.destruction.search import hits_in_file
+from kinbridge.destruction.file_search import hits_in_file
 from kinbridge.errors import KinbridgeError
 from kinbridge.retention.term import Term
 from kinbridge.warehouse.connection import transaction

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 from collections.abc import Callable, Iterator
@@ -22,12 +23,12 @@ from kinbridge.backup.restore import restore_backup
 from kinbridge.cli.main import app
 from kinbridge.destruction.carry_out import carry_out
 from kinbridge.destruction.erase import flush
+from kinbridge.destruction.file_search import hits_in_file
 from kinbridge.destruction.proposal import decide
-from kinbridge.destruction.search import hits_in_file
 from kinbridge.errors import KinbridgeError
 from kinbridge.retention.hold import lift_hold, place_hold
 from kinbridge.retention.request import request_destruction
-from kinbridge.warehouse.connection import transaction
+from kinbridge.warehouse.connection import Dsn, transaction
 
 DESTROYED = "atqz"  # stands in every value of the one partner, and nowhere else
 BY = "A Chair"
@@ -105,15 +106,44 @@ def test_an_ended_agreement_is_destroyed_everywhere_and_in_backups_and_certified
 
 
 @pytest.mark.case(40)
-def test_the_files_of_the_database_hold_nothing_either(quick: Retained) -> None:
+def test_the_files_of_the_database_and_its_log_hold_nothing_either(quick: Retained) -> None:
     [(data,)] = quick.warehouse.query("SELECT setting FROM pg_settings WHERE name = 'data_directory'")
     [(number,)] = quick.warehouse.query("SELECT oid FROM pg_database WHERE datname = current_database()")
-    own = Path(str(data)) / "base" / str(number)
+    own, log = Path(str(data)) / "base" / str(number), Path(str(data)) / "pg_wal"
+    assert _in_files(log, DESTROYED) != []
     quick.warehouse.query("CHECKPOINT")
     assert _in_files(own, DESTROYED) != []
     carry_out(quick.site, quick.batch_over(ATLAS), BY)
     flush(quick.warehouse.superuser)
     assert _in_files(own, DESTROYED) == []
+    assert _in_files(log, DESTROYED) == []
+
+
+@pytest.mark.case(40)
+@pytest.mark.parametrize("column", ["value", "rendered_fields"])
+def test_a_value_in_airflows_metadata_keeps_the_certificate_back(quick: Retained, column: str) -> None:
+    """A probe planted where a task might have put it: in what tasks hand on, or in what is shown of them."""
+    table = {"value": "xcom", "rendered_fields": "rendered_task_instance_fields"}[column]
+    batch = quick.batch_over(ATLAS)
+    metadata = quick.warehouse.superuser.with_database("postgres")
+    every = ";".join(person("atlas", number) for number in range(20))
+    _run(metadata, f"CREATE TABLE public.{table} (run_id text, {column} text)")
+    try:
+        _run(metadata, f"INSERT INTO public.{table} VALUES ('run', '{every}')")
+        site = replace(quick.site, airflow=metadata)
+        with pytest.raises(KinbridgeError, match=f'airflow public."{table}"'):
+            carry_out(site, batch, BY)
+        _run(metadata, f"TRUNCATE public.{table}")
+        done = carry_out(site, batch, BY)
+        assert done is not None
+        assert done.proof.hits == 0
+    finally:
+        _run(metadata, f"DROP TABLE public.{table}")
+
+
+def _run(dsn: Dsn, statement: str) -> None:
+    with transaction(dsn) as connection:
+        connection.cursor().execute(statement)
 
 
 def _in_files(folder: Path, text: str) -> list[str]:
@@ -163,7 +193,7 @@ def test_nothing_is_destroyed_while_a_hold_stands(quick: Retained) -> None:
     assert carry_out(quick.site, batch, BY) is not None
 
 
-@pytest.mark.parametrize("place", ["table", "file"])
+@pytest.mark.parametrize("place", ["table", "file", "compressed file"])
 def test_a_copy_that_nobody_knew_of_keeps_the_certificate_back(quick: Retained, place: str) -> None:
     batch = quick.batch_over(ATLAS)
     every = ";".join(person("atlas", number) for number in range(20)).upper()
@@ -172,7 +202,7 @@ def test_a_copy_that_nobody_knew_of_keeps_the_certificate_back(quick: Retained, 
         quick.warehouse.query("CREATE TABLE ledger.copy AS SELECT %s AS said", (every,))
         quick.warehouse.query("ALTER TABLE ledger.copy OWNER TO kb_owner")
     else:
-        copy.write_text(every)
+        copy.write_bytes(every.encode() if place == "file" else gzip.compress(every.encode()))
     with pytest.raises(KinbridgeError, match=f"KB-U06.* in {'ledger.copy' if place == 'table' else 'export.txt'}"):
         carry_out(quick.site, batch, BY)
     assert quick.warehouse.query("SELECT * FROM ledger.certificate") == []

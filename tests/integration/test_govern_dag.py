@@ -95,7 +95,7 @@ def test_what_is_due_is_asked_about_answered_destroyed_and_certified(stack: Airf
     stack.answer([question], "Reject", "")
     stack.wait(lambda: "KB-U07" in stack.task_log("destroy", run, "approve"), "the reason is asked for")
     again = stack.wait(lambda: question_of(stack, "destroy", run), "the question is put again")
-    assert stack.query("SELECT FROM record.person WHERE first_name = %s", GONE)
+    assert stack.query("SELECT 1 FROM record.person WHERE first_name = %s", GONE)
 
     stack.wait(
         lambda: _answered(stack, "privacy", next(iter(again.values())), "Approve destruction", "Asked for."), "privacy"
@@ -103,8 +103,8 @@ def test_what_is_due_is_asked_about_answered_destroyed_and_certified(stack: Airf
     stack.wait(lambda: stack.run("destroy", run)["state"] == "success", "it is destroyed and certified")
     [[by, outcome]] = stack.query("SELECT decided_by, outcome FROM ledger.destruction_decision")
     assert (by, outcome) == ("privacy", "approved")
-    assert stack.query("SELECT FROM record.person WHERE first_name = %s AND partner = 'medicaid'", GONE) == []
-    assert len(stack.query("SELECT FROM record.person WHERE partner = 'medicaid'")) == len(CHILDREN)
+    assert stack.query("SELECT 1 FROM record.person WHERE first_name = %s AND partner = 'medicaid'", GONE) == []
+    assert len(stack.query("SELECT 1 FROM record.person WHERE partner = 'medicaid'")) == len(CHILDREN)
     [[name, proof]] = stack.query("SELECT file_name, proof FROM ledger.certificate")
     assert (stack.state / "certificates" / name).read_bytes().startswith(b"%PDF")
     assert (proof["hits"], proof["probes"] > 0) == (0, True)
@@ -135,7 +135,7 @@ def test_a_release_asked_for_at_a_terminal_is_put_to_two_people_built_and_delive
         user = question["assigned_users"][0]["id"]
         stack.wait(lambda q=question, u=user: _answered(stack, u, q, "approve", "It is covered."), f"{user} answers")
     stack.wait(lambda: stack.run("release", "release_1")["state"] in ("success", "failed"), "the release has ended")
-    assert stack.query("SELECT state, first_approver <> second_approver FROM ledger.release") == [["issued", True]]
+    assert stack.query("SELECT state, first_approver <> second_approver FROM ledger.release") == [("issued", True)]
     outbox = Path(stack.stack.sftp.jail("state_university")) / "releases"
     assert [path.suffix for path in outbox.iterdir()] == [".pgp"] * 4
     # Taken up once: the next morning begins no second run.

@@ -95,7 +95,7 @@ def loaded(new_warehouse: Callable[[], Any], state: State) -> Any:
             )
             cursor.execute("INSERT INTO ledger.load (delivery_id, targets) VALUES (%s, '{}')", (number,))
             cursor.execute("INSERT INTO ledger.account (delivery_id, source_rows, loaded) VALUES (%s, 7, 7)", (number,))
-        cursor.execute("INSERT INTO identity.integrated_feed SELECT unnest(%s)", (list(FEEDS),))
+        cursor.execute("INSERT INTO identity.integrated_feed (feed) SELECT unnest(%s)", (list(FEEDS),))
         execute_values(
             cursor,
             "INSERT INTO integrated.person (person_id, birth_month, race_ethnicity, language, county_fips) VALUES %s",

@@ -52,7 +52,7 @@ def loaded(new_warehouse: Callable[[], Any]) -> Any:
         [number] = cursor.fetchone()
         cursor.execute("INSERT INTO ledger.load (delivery_id, targets) VALUES (%s, '{}')", (number,))
         cursor.execute("INSERT INTO ledger.account (delivery_id, source_rows, loaded) VALUES (%s, 20, 20)", (number,))
-        cursor.execute("INSERT INTO identity.integrated_feed SELECT unnest(%s)", (list(FEEDS),))
+        cursor.execute("INSERT INTO identity.integrated_feed (feed) SELECT unnest(%s)", (list(FEEDS),))
         children = [str(UUID(int=n)) for n in range(1, 21)]
         execute_values(
             cursor,

@@ -14,9 +14,16 @@ from typing import Any
 
 import pytest
 from tests.support.consents import FEED_OF, Scene, form, person_id
-from tests.support.gates import barred_from, open_gates, refused, without_agreement
+from tests.support.gates import (
+    barred_from,
+    open_gates,
+    refused,
+    uncovered,
+    without_agreement,
+    without_elements,
+)
 
-from kinbridge.consent.gates import Gates
+from kinbridge.consent.gates import Gates, fingerprint
 from kinbridge.consent.linkable import note_linkable
 from kinbridge.integration import publish
 from kinbridge.integration.build import build_integrated
@@ -123,6 +130,52 @@ def test_a_feed_without_an_agreement_is_in_no_table(scene: Scene) -> None:
     )
     [event] = scene.events("left out of figures")
     assert SNAP in event["feeds"]["referral_outcomes"]
+
+
+def test_a_table_made_of_an_element_that_its_use_case_does_not_name_is_not_published(scene: Scene) -> None:
+    """The other tables are; the clause says which element, and where the SQL reads it."""
+    clause = "who_and_where, elements (include/use_cases/who_and_where.yaml:14): person.language is not named"
+    made(scene, uncovered(gates(), WHERE, "children_by_characteristic", clause))
+    assert described(scene) == {}
+    assert served(scene)["any program"] == 40
+    assert referred(scene)["any program"] == 40
+    told = scene.figures("output_feed", "output, clause", "NOT counted")
+    assert told == {"children_by_characteristic": clause}
+    assert {"output": "children_by_characteristic", "clause": clause} in scene.events("output not published")
+
+
+def test_an_element_that_an_agreement_took_back_is_counted_no_more_though_the_record_holds_it(scene: Scene) -> None:
+    """As if the feed had never sent it: the place of the home is then what other feeds say, or unknown."""
+    clause = "dsa-medicaid 1.1.0, feeds.medicaid/eligibility_v1.elements (include/agreements/medicaid_1_1.yaml:20)"
+    scene.query("UPDATE record.person_address SET county_fips = NULL WHERE feed <> %s", (MEDICAID,))
+    taken = without_elements(gates(), MEDICAID, {"person_address.county_fips": clause})
+    try:
+        made(scene, gates())
+        assert places(scene) == {"99001": 40}
+        made(scene, taken)
+        assert places(scene) == {"unknown": 40}
+        # Also where it was taken back between the two.
+        made(scene, gates(), at_publish=taken)
+        assert places(scene) == {"unknown": 40}
+    finally:
+        scene.query("UPDATE record.person_address SET county_fips = '99001'")
+    left_out = scene.figures("output_feed", "feed, without", "output = 'children_by_characteristic'")
+    assert left_out[MEDICAID] == ["person_address.county_fips"]
+    assert left_out[SNAP] == []
+    assert scene.events("left out of figures")[-1]["elements"] == {MEDICAID: {"person_address.county_fips": clause}}
+    assert fingerprint(taken, "") != fingerprint(gates(), ""), "it calls for an integration"
+
+
+def places(scene: Scene) -> dict[str, int]:
+    where = "characteristic = 'county' AND program = 'any program'"
+    return scene.figures("children_by_characteristic", "value, children", where)
+
+
+@pytest.mark.parametrize("element", ["program_enrollment.program", "program_enrollment.entry_date"])
+def test_a_spell_is_nothing_without_its_program_and_its_first_day(scene: Scene, element: str) -> None:
+    made(scene, without_elements(gates(), SNAP, {element: "the clause"}))
+    assert "snap" not in served(scene)
+    assert served(scene)["any program"] == 40
 
 
 def test_an_agreement_that_ended_between_build_and_publication_is_over(scene: Scene) -> None:

@@ -70,3 +70,14 @@ def refused(gates: Gates, use_case: str, clause: str = "the clause") -> Gates:
     one = replace(gates.served[use_case], permitted={}, refused=clause)
     rules = tuple(rule for rule in gates.rules if rule.use_case != use_case)
     return replace(gates, served={**gates.served, use_case: one}, rules=rules)
+
+
+def uncovered(gates: Gates, use_case: str, output: str, clause: str = "the clause") -> Gates:
+    """The same, but the output is made of an element that the use case does not name."""
+    one = replace(gates.served[use_case], uncovered={output: clause})
+    return replace(gates, served={**gates.served, use_case: one})
+
+
+def without_elements(gates: Gates, feed: str, elements: Mapping[str, str]) -> Gates:
+    """The same, but the feed's agreement does not give these elements, each by its clause."""
+    return replace(gates, without={**gates.without, feed: elements})

@@ -81,6 +81,7 @@ class Retained:
             probes=self.folder / "probes",
             keys=KeyFolder(self.folder / "keys"),
             searched=[self.folder / "landing", self.folder / "certificates"],
+            airflow=None,
         )
         (self.folder / "landing").mkdir(exist_ok=True)
 
@@ -200,7 +201,7 @@ class Retained:
         """The tables in which a text stands."""
         names = self.warehouse.query(
             "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
-            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'record_feed')"
         )
         return [
             str(name)

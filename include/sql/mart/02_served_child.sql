@@ -3,16 +3,14 @@
 -- grain: one row per month and child served in it
 -- sources: person, participation (temporary, of these outputs' population), month, parameter
 -- A child counts when it is younger than the age limit on the last day of the month and took part on any day of it.
+-- What else is known of the child belongs to one of the tables only, and is read where that is counted (04_figure.sql).
 -- With the month of birth alone, the age on a month's last day is exact in completed months: the birthday has been by then.
 CREATE TEMP TABLE served_child ON COMMIT DROP AS
 SELECT
     month.month,
     person.person_id,
     ARRAY_AGG(DISTINCT spell.program ORDER BY spell.program) AS combination,
-    FLOOR(age.months / 12)::integer::text AS age_group,
-    COALESCE(person.race_ethnicity, 'unknown') AS race_ethnicity,
-    COALESCE(person.language, 'unknown') AS language,
-    COALESCE(person.county_fips, 'unknown') AS county
+    FLOOR(age.months / 12)::integer::text AS age_group
 FROM month
 INNER JOIN participation AS spell
     ON spell.entry_date <= month.last_day
@@ -29,9 +27,6 @@ WHERE age.months >= 0
 GROUP BY
     month.month,
     person.person_id,
-    person.race_ethnicity,
-    person.language,
-    person.county_fips,
     age.months;
 
 ANALYZE served_child;

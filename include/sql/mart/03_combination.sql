@@ -1,5 +1,6 @@
 -- target: combination_count, combination_group (temporary)
--- grain: one row per month, unit (children, families) and exact combination of programs; one row per combination and group
+-- grain: one row per month, unit (children, families) and exact combination of programs; one row per unit, combination and
+--   group
 -- outputs: children_served, children_by_characteristic
 -- sources: served_child; family, participation (temporary, of these outputs' population)
 CREATE TEMP TABLE combination_count ON COMMIT DROP AS
@@ -41,7 +42,9 @@ GROUP BY
 -- (never published, but anyone can subtract a program from any program), and of any program.
 CREATE TEMP TABLE combination_group ON COMMIT DROP AS
 WITH combination AS (
-    SELECT DISTINCT combination_count.combination
+    SELECT DISTINCT
+        combination_count.unit,
+        combination_count.combination
     FROM combination_count
 ),
 
@@ -51,12 +54,14 @@ program AS (
 )
 
 SELECT
+    combination.unit,
     combination.combination,
     'combination' AS grouping,
     ARRAY_TO_STRING(combination.combination, ' + ') AS programs
 FROM combination
 UNION ALL
 SELECT
+    combination.unit,
     combination.combination,
     CASE WHEN program.program = ANY(combination.combination) THEN 'program' ELSE 'not_program' END AS grouping,
     program.program AS programs
@@ -64,6 +69,7 @@ FROM combination
 CROSS JOIN program
 UNION ALL
 SELECT
+    combination.unit,
     combination.combination,
     'total' AS grouping,
     'any program' AS programs

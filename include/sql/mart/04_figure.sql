@@ -1,10 +1,12 @@
 -- target: figure (temporary): every count of children and families, before small ones are withheld
 -- grain: one row per unit, month, group of combinations and, for characteristics, value
 -- outputs: children_served, children_by_characteristic
--- sources: combination_count, combination_group, served_child, month; participation (temporary, of their population)
+-- sources: combination_count, combination_group, served_child, month; person, participation (temporary, of their population)
+-- `output` is the table that shows a figure, and whose use case has to name all of which the figure is made.
 -- `published` is false for counts that are in no table but follow from those that are.
 CREATE TEMP TABLE figure (
     figure_id bigint GENERATED ALWAYS AS IDENTITY,
+    output text NOT NULL,
     unit text NOT NULL,
     month date,
     grouping text NOT NULL,
@@ -16,8 +18,9 @@ CREATE TEMP TABLE figure (
     withheld boolean NOT NULL DEFAULT FALSE
 ) ON COMMIT DROP;
 
-INSERT INTO figure (unit, month, grouping, programs, n, published)
+INSERT INTO figure (output, unit, month, grouping, programs, n, published)
 SELECT
+    'children_served' AS output,
     counted.unit,
     counted.month,
     counted.grouping,
@@ -32,7 +35,7 @@ FROM (
         combination_group.programs,
         combination_count.n
     FROM combination_count
-    INNER JOIN combination_group USING (combination)
+    INNER JOIN combination_group USING (unit, combination)
     UNION ALL
     -- Programs and the total have a row even when they served nobody.
     SELECT
@@ -65,7 +68,7 @@ ORDER BY
     counted.grouping,
     counted.programs;
 
-INSERT INTO figure (unit, month, grouping, programs, characteristic, value, n, published)
+INSERT INTO figure (output, unit, month, grouping, programs, characteristic, value, n, published)
 WITH described AS (
     SELECT
         served_child.month,
@@ -74,12 +77,13 @@ WITH described AS (
         attribute.value,
         COUNT(*) AS n
     FROM served_child
+    INNER JOIN person ON person.person_id = served_child.person_id
     CROSS JOIN LATERAL (
         VALUES
         ('age_group', served_child.age_group),
-        ('race_ethnicity', served_child.race_ethnicity),
-        ('language', served_child.language),
-        ('county', served_child.county)
+        ('race_ethnicity', COALESCE(person.race_ethnicity, 'unknown')),
+        ('language', COALESCE(person.language, 'unknown')),
+        ('county', COALESCE(person.county_fips, 'unknown'))
     ) AS attribute (characteristic, value)
     GROUP BY
         served_child.month,
@@ -97,6 +101,7 @@ value AS (
 )
 
 SELECT
+    'children_by_characteristic' AS output,
     'children' AS unit,
     value.month,
     combination_group.grouping,
@@ -109,7 +114,9 @@ FROM value
 INNER JOIN combination_count
     ON combination_count.month = value.month
     AND combination_count.unit = 'children'
-INNER JOIN combination_group ON combination_group.combination = combination_count.combination
+INNER JOIN combination_group
+    ON combination_group.unit = combination_count.unit
+    AND combination_group.combination = combination_count.combination
 -- A combination that occurs in the month may have no child of this value: nobody outside knows that.
 LEFT JOIN described
     ON described.month = value.month

@@ -3,8 +3,9 @@
 -- outputs: referral_outcomes
 -- sources: referral (temporary, of this output's population)
 -- `characteristic` is the outcome (or all referrals), `value` the county.
-INSERT INTO figure (unit, grouping, programs, characteristic, value, n, published)
+INSERT INTO figure (output, unit, grouping, programs, characteristic, value, n, published)
 SELECT
+    'referral_outcomes' AS output,
     'referrals' AS unit,
     CASE WHEN GROUPING(referral.referred_to_program) = 0 THEN 'program' ELSE 'total' END AS grouping,
     COALESCE(referral.referred_to_program, 'any program') AS programs,

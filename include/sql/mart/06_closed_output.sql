@@ -5,8 +5,4 @@
 UPDATE figure
 SET published = FALSE
 FROM closed_output
-WHERE closed_output.output = CASE
-    WHEN figure.unit = 'referrals' THEN 'referral_outcomes'
-    WHEN figure.characteristic IS NULL THEN 'children_served'
-    ELSE 'children_by_characteristic'
-END;
+WHERE closed_output.output = figure.output;

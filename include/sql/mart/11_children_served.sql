@@ -28,8 +28,7 @@ SELECT
     COALESCE(BOOL_OR(figure.withheld) FILTER (WHERE figure.unit = 'children'), FALSE) AS children_withheld,
     COALESCE(BOOL_OR(figure.withheld) FILTER (WHERE figure.unit = 'families'), FALSE) AS families_withheld
 FROM figure
-WHERE figure.unit IN ('children', 'families')
-    AND figure.characteristic IS NULL
+WHERE figure.output = 'children_served'
     AND figure.published
 GROUP BY
     figure.month,

@@ -30,6 +30,5 @@ FROM figure
 LEFT JOIN code_label
     ON code_label.characteristic = figure.characteristic
     AND code_label.code = figure.value
-WHERE figure.unit = 'children'
-    AND figure.characteristic IS NOT NULL
+WHERE figure.output = 'children_by_characteristic'
     AND figure.published;

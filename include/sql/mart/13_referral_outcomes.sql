@@ -29,7 +29,7 @@ WITH pivoted AS (
         JSONB_OBJECT_AGG(figure.characteristic, figure.n) AS n,
         JSONB_OBJECT_AGG(figure.characteristic, figure.withheld) AS withheld
     FROM figure
-    WHERE figure.unit = 'referrals'
+    WHERE figure.output = 'referral_outcomes'
         AND figure.published
     GROUP BY
         figure.programs,

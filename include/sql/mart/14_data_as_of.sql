@@ -21,13 +21,14 @@ WHERE delivery.feed IN (SELECT counted_feed.feed FROM counted_feed WHERE counted
 
 DELETE FROM mart.output_feed;
 
-INSERT INTO mart.output_feed (output, use_case, feed, counted, clause)
+INSERT INTO mart.output_feed (output, use_case, feed, counted, clause, without)
 SELECT
     counted_feed.output,
     counted_feed.use_case,
     counted_feed.feed,
     counted_feed.counted,
-    counted_feed.clause
+    counted_feed.clause,
+    counted_feed.without
 FROM counted_feed;
 
 DELETE FROM mart.publication;

@@ -46,10 +46,14 @@ class Uses:
 
     def columns_of(self, use_case: str, feed: str) -> frozenset[str]:
         """The contract columns of the feed that may serve the use case; none when it may not serve it."""
-        if feed not in self._served.get(use_case, {}):
+        return self.columns(feed) if feed in self._served.get(use_case, {}) else frozenset()
+
+    def columns(self, feed: str) -> frozenset[str]:
+        """The contract columns of the feed that may be used at all; none when no agreement over it is in force."""
+        agreement = self._in_force.get(feed)
+        if agreement is None:
             return frozenset()
-        allowed = self._in_force[feed].feeds[feed]
-        return allowed - self.all_of_them.approvals.rejected_elements(feed, self.day)
+        return agreement.feeds[feed] - self.all_of_them.approvals.rejected_elements(feed, self.day)
 
     def agreement_of(self, feed: str) -> Agreement | None:
         """The one agreement in force over the feed."""

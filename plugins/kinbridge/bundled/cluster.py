@@ -46,6 +46,8 @@ shared_buffers = 1GB
 work_mem = 64MB
 maintenance_work_mem = 256MB
 max_wal_size = 4GB
+# A segment of the log that is used again keeps what it held until that is overwritten: rows that were destroyed.
+wal_recycle = off
 # Compiling a query costs more than it saves at the sizes that one machine holds.
 jit = off
 

@@ -1,7 +1,8 @@
 """Which periods a feed owes as of a day, and what arrived for each. Pure.
 
 A period is owed when an agreement reaches into it and one is in force on the day it is due: what we could not collect,
-for want of a signature or of a decision, is not asked for. The first owed period is the one that holds the agreement's first day.
+for want of a signature or of a decision, is not asked for. The first owed period is the one that holds the agreement's
+first day.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kinbridge.agreement.check import check_agreements
+from kinbridge.agreement.reader import read_declared
 from kinbridge.calendar.terms import term_problems
 from kinbridge.check.authority import authorised_columns
 from kinbridge.check.crosswalks import crosswalk_problems
@@ -17,6 +18,7 @@ from kinbridge.contract.model import Feed
 from kinbridge.contract.odcs import ContractError, contract_paths, declared_twice, read_feed
 from kinbridge.decision.check import governance_problems
 from kinbridge.declaration.document import DocumentError, Problem, read_document
+from kinbridge.integration.coverage import output_problems
 from kinbridge.linkage.habits import habit_problems
 from kinbridge.linkage.model import check_model
 from kinbridge.linkage.trained_file import trained_file_problems
@@ -70,6 +72,7 @@ def check() -> list[Problem]:
     problems.extend(check_laws(columns))
     problems.extend(check_retention())
     problems.extend(release_problems(feeds))
+    problems.extend(output_problems(use_case for use_case, _ in read_declared().use_cases))
     return sorted(problems, key=lambda p: (str(p.path), p.line, p.code, p.text))
 
 

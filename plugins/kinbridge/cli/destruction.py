@@ -116,5 +116,11 @@ def flush_command(
     from kinbridge.destruction.erase import flush
     from kinbridge.warehouse.connection import Dsn
 
-    segments = flush(Dsn.from_url(url))
-    typer.echo(f"Statistics are written anew, and {segments} segments of the write-ahead log are overwritten.")
+    flushed = flush(Dsn.from_url(url))
+    if flushed.recycles:
+        typer.echo(
+            f"Statistics are written anew, and {flushed.segments} segments of the write-ahead log are overwritten. One "
+            "may still hold old values: set wal_recycle = off, and flush again."
+        )
+    else:
+        typer.echo(f"Statistics are written anew, and {flushed.segments} segments of the write-ahead log are removed.")

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Served:
     """One use case on one day: its outputs; the feeds that may serve it, and those that may not, each with the clause.
 
-    `refused` is why nothing may serve it, None where it is approved.
+    `refused` is why nothing may serve it, None where it is approved. `uncovered` has the clause for each output that is
+    made of an element which the use case does not name.
     """
 
     use_case: str
@@ -35,6 +36,7 @@ class Served:
     permitted: Mapping[str, str]
     barred: Mapping[str, str] = field(default_factory=dict)
     refused: str | None = None
+    uncovered: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Gates:
     `linkable` are feeds; `unlinkable` the others that are declared, each with the clause. `apart` has the clause for
     each feed and another with which its agreement bars linking, `unlinked` by feed the use cases that it serves and
     for which it may not be linked. `programs` are the codes of programs that there are.
+    `without` has, for each feed, the elements of the common schema that its mapping fills and its agreement does not give
+    (any more), each with the clause.
     """
 
     day: date
@@ -55,6 +59,7 @@ class Gates:
     unlinkable: Mapping[str, str] = field(default_factory=dict)
     apart: Mapping[tuple[str, str], str] = field(default_factory=dict)
     unlinked: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    without: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def linked_for(self, feed: str) -> frozenset[str]:
         """The use cases for which the feed's records may be linked; none where it may not be linked."""
@@ -73,6 +78,10 @@ class Gates:
             return False
         return partner_of(one) == partner_of(other) or bool(self.linked_for(one) & self.linked_for(other))
 
+    def without_of(self, feeds: Iterable[str]) -> frozenset[tuple[str, str]]:
+        """Feeds with the elements that are not counted of them."""
+        return frozenset((feed, element) for feed in feeds for element in self.without.get(feed, ()))
+
     def of_output(self, output: str) -> Served | None:
         """The use case that the table answers; None when none names it."""
         return next((one for one in self.served.values() if output in one.outputs), None)
@@ -82,16 +91,27 @@ class Gates:
         return {
             "linkable": {feed: sorted(self.linked_for(feed)) for feed in self.linkable},
             "apart": sorted(self.apart),
-            "served": {name: [sorted(one.permitted), sorted(one.outputs)] for name, one in self.served.items()},
+            "served": {
+                name: [sorted(one.permitted), sorted(one.outputs), sorted(one.uncovered)]
+                for name, one in self.served.items()
+            },
+            "without": {feed: sorted(elements) for feed, elements in self.without.items()},
             "rules": sorted([rule.use_case, rule.feed, rule.rule, rule.form] for rule in self.rules),
             "forms": sorted([form.name, form.use_cases, form.programs, form.valid_months] for form in self.forms),
         }
 
 
-def gates_of(
-    answer: Uses, feeds: Iterable[str], rules: Iterable[Rule], forms: Iterable[Form], programs: Iterable[str]
+def gates_of(  # noqa: PLR0917 - the parts of which gates are made
+    answer: Uses,
+    feeds: Iterable[str],
+    rules: Iterable[Rule],
+    forms: Iterable[Form],
+    programs: Iterable[str],
+    uncovered: Mapping[str, Mapping[str, str]] = {},
+    without: Mapping[str, Mapping[str, str]] = {},
 ) -> Gates:
-    """The gates that follow from one day's answer on uses. `feeds` are all that are declared."""
+    """The gates that follow from one day's answer on uses. `feeds` are all that are declared; `uncovered` has, by use
+    case, the clause for each output that is made of more than the use case names."""
     every = sorted(feeds)
     served = {}
     for name, use_case in sorted(answer.use_cases.items()):
@@ -104,6 +124,7 @@ def gates_of(
             permitted,
             {feed: str(error.facts.get("clause", error.code)) for feed, error in reasons.items() if error},
             str(refused.facts.get("clause", refused.code)) if refused else None,
+            uncovered.get(name, {}),
         )
     linkable = answer.linkable()
     unlinkable = {feed: answer.why_not_linked(feed) for feed in every if feed not in linkable}
@@ -117,6 +138,7 @@ def gates_of(
         {feed: str(error.facts.get("clause", error.code)) for feed, error in unlinkable.items() if error},
         {(x, y): str(clause) for x in linkable for y in linkable if (clause := bar(answer, x, y)) is not None},
         {feed: _unlinked(answer, feed) for feed in linkable},
+        {feed: found for feed, found in without.items() if found},
     )
 
 
@@ -138,6 +160,7 @@ def read_gates(
     from kinbridge.agreement.reader import read_use_cases
     from kinbridge.agreement.uses import uses
     from kinbridge.contract.odcs import contract_paths
+    from kinbridge.integration.coverage import uncovered_outputs
     from kinbridge.rule.grounds import read_grounds
     from kinbridge.standards import code_set
 
@@ -148,7 +171,31 @@ def read_gates(
     feeds = {f"{path.parents[2].name}/{path.parent.name}" for path in contract_paths()}
     feeds |= {feed for agreement in agreements for feed in agreement.feeds}
     forms = read_forms(folders)
-    return gates_of(answer, feeds, consent_rules(answer, grounds), forms.values(), code_set("program").codes)
+    return gates_of(
+        answer,
+        feeds,
+        consent_rules(answer, grounds),
+        forms.values(),
+        code_set("program").codes,
+        {name: uncovered_outputs(use_case) for name, use_case in answer.use_cases.items()},
+        not_given(answer),
+    )
+
+
+def not_given(answer: Uses) -> dict[str, dict[str, str]]:
+    """For each feed under an agreement, the elements that its mapping fills of a column which is not allowed that day,
+    with the clause. What was received of it before counts no more than what would come now."""
+    from kinbridge.contract.odcs import feeds
+    from kinbridge.load.origin import origins_of
+
+    found: dict[str, dict[str, str]] = {}
+    for name, feed in feeds().items():
+        agreement = answer.agreement_of(name)
+        if agreement is not None:
+            allowed, clause = answer.columns(name), str(agreement.clause("feeds", name, "elements"))
+            missing = {one.element for one in origins_of(feed) if one.column not in allowed}
+            found[name] = dict.fromkeys(sorted(missing), clause)
+    return found
 
 
 def consent_rules(answer: Uses, grounds: Grounds) -> list[Rule]:

@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from kinbridge.delivery.ahead import Ahead
 from kinbridge.delivery.endpoint import SftpEndpoint
 from kinbridge.delivery.inbox import Oddity, RemoteFile, list_inbox
 from kinbridge.delivery.landing import STRAY_AFTER_SECONDS, feed_folder, sweep
@@ -68,7 +69,8 @@ def collect(
 ) -> Collected:
     """Fetch and register what is new for one feed, up to `most_files` of it. Safe to repeat at any point.
 
-    A file is taken when its size and time are the same in two looks `settle_seconds` apart. `now` (with a time zone) is
+    A file is taken when its size and time are the same in two looks at least `settle_seconds` apart; it is fetched in
+    between, or afterwards. `now` (with a time zone) is
     the moment of the run. A run that tries again gives as `resume_since` when it first began: what it had registered by
     then, and nobody has staged, is its to work on, however young. Raises KB-D01 to KB-D05, KB-D09 to KB-D11 and KB-D14
     (nothing more can be collected now; what was registered stays registered), and KB-D20 (another run holds the feed
@@ -84,14 +86,17 @@ def collect(
         plan = replace(plan, inbox=endpoint.place(plan.inbox))
         run = _Run(plan, pipeline_dsn, folder, moment, settle_seconds, resume_since)
         run.take_stock(lock)
-        with open_sftp(endpoint, timeouts) as session:
-            candidates = run.look(session, lock)
-            for whole in run.whole(session, lock, run.settled(session, candidates)):
-                # What fails does not count, so files that fail cannot keep the others away for ever.
-                if run.result.taken < most_files:
-                    run.take(session, whole)
-                else:
-                    run.result.left += len(whole)
+        try:
+            with open_sftp(endpoint, timeouts) as session:
+                candidates = run.look(session, lock)
+                for whole in run.whole(session, lock, run.settled(session, candidates, most_files)):
+                    # What fails does not count, so files that fail cannot keep the others away for ever.
+                    if run.result.taken < most_files:
+                        run.take(session, whole)
+                    else:
+                        run.result.left += len(whole)
+        finally:
+            run.ahead.drop()
         for oddity in run.result.refused:
             record_once(lock, plan.feed, ACTOR, "not taken", {"code": oddity.code, "file": oddity.file})
     return run.result
@@ -119,6 +124,10 @@ class _Run:
     lost: dict[str, Delivery] = field(default_factory=dict)  # by SHA-256
     refused_under: dict[tuple[str, int, datetime | None], set[str]] = field(default_factory=dict)
     beside: dict[str, RemoteFile] = field(default_factory=dict)  # what rests in the inbox, by name
+    ahead: Ahead = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ahead = Ahead(self.folder)
 
     def take_stock(self, connection: Any) -> None:
         """Note what earlier runs left: deliveries that nobody staged, and those whose landed file is gone."""
@@ -167,16 +176,24 @@ class _Run:
                 candidates.append(_Candidate(file, period, attests))
         return sorted(candidates, key=lambda c: (c.period or date.max, c.file.name))
 
-    def settled(self, session: Session, candidates: list[_Candidate]) -> Iterable[_Candidate]:
-        """Those whose size and time did not change between the look before and a second one."""
+    def settled(self, session: Session, candidates: list[_Candidate], most: int) -> Iterable[_Candidate]:
+        """Those whose size and time did not change between the look before and a second one.
+
+        Meanwhile up to `most` of them are fetched; not those that are still too young, and none that may have to wait for
+        a manifest, or it would be fetched in vain at every run.
+        """
         if not candidates:
             return []
-        time.sleep(self.settle_seconds)
+        until = time.monotonic() + self.settle_seconds
+        if self.plan.manifest is None:
+            resting = (c for c in candidates[:most] if not self._too_young(c.file) and not _too_large(c))
+            self.ahead.fetch(session, (c.file for c in resting), until, ONE_FILE)
+        time.sleep(max(0.0, until - time.monotonic()))
         names = {candidate.file.name for candidate in candidates}
         listing = list_inbox(session, self.plan.inbox, lambda name: name in names or self._wants(name))
         again = {file.name: file for file in listing.files}
         self.beside = {name: file for name, file in again.items() if self.beside.get(name) == file}
-        resting = []
+        settled = []
         for candidate in candidates:
             file = candidate.file
             if file.name not in again:
@@ -184,8 +201,8 @@ class _Run:
             elif again[file.name] != file or self._too_young(file):
                 self._wait(file, "KB-D07")
             else:
-                resting.append(candidate)
-        return resting
+                settled.append(candidate)
+        return settled
 
     def whole(self, session: Session, connection: Any, resting: Iterable[_Candidate]) -> list[list[_Candidate]]:
         """What is taken together: each file for itself, or the files that one manifest lists and vouches for."""
@@ -243,7 +260,9 @@ class _Run:
 
     def _fetch(self, session: Session, candidate: _Candidate) -> Landed | None:
         file = candidate.file
-        if candidate.attests and file.size > LARGEST_BYTES:
+        if (copy := self.ahead.take(file)) is not None:
+            return copy
+        if _too_large(candidate):
             self._refuse(file, "KB-H07")
             return None
         try:
@@ -354,6 +373,10 @@ class _Run:
 
     def _refuse(self, file: RemoteFile, code: str) -> None:
         self.result.refused.append(Oddity(code, printable(file.name), catalogue()[code].title.lower()))
+
+
+def _too_large(candidate: _Candidate) -> bool:
+    return candidate.attests and candidate.file.size > LARGEST_BYTES
 
 
 def _known_by_name(connection: Any, new: deliveries.NewDelivery, manifest: str | None = None) -> bool:

@@ -1,4 +1,5 @@
-"""What the demo has besides files: an agreement about to end, its renewal that waits for ballots, a consent taken back.
+"""What the demo has besides files: an agreement about to end, its renewal that waits for ballots, a consent taken back
+and one that was limited.
 
 The days of agreements are relative to today, so this one agreement is declared when the demo starts, in an include
 folder of the demo's own: an amendment of SNAP's agreement that is in force for three weeks more, with the decision that
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import os
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ ENDING, RENEWAL = "1.1.0", "1.2.0"
 # The amendment began long ago, and ends within the month of which people are warned.
 BEGAN, LEFT, MORE = timedelta(days=340), timedelta(days=21), timedelta(days=1095)
 STEWARD = "wetherby"
-FORM = "hv-consent-2024/1"
+PROGRAM, FORM, LIMITED = "home_visiting", "hv-consent-2024/1", "who_and_where"
 
 
 def declare(today: date) -> Path:
@@ -69,32 +71,36 @@ def propose_renewal(pipeline: Dsn) -> int:
         return propose(connection, proposal)
 
 
-def revoke_consent(steward: Dsn, simulated: Path, today: date) -> bool:
-    """Record that the family of one child took back its consent to home visiting's records; False if it was before.
+def refuse_consent(steward: Dsn, simulated: Path, today: date) -> bool:
+    """Record that one family took back its consent to home visiting's records, and that another excepted the question
+    who the children are and where they live; False if it was done before.
 
-    The child is the first of home visiting's first file, so it is the same in every demo of these families.
+    The children are the first two of home visiting's first file, so they are the same in every demo of these families.
     """
-    file = min((simulated / "home_visiting").glob("*enrollments*"))
-    with file.open(encoding="utf-8-sig", newline="") as text:
-        child = next(csv.DictReader(text))["child_id"]
+    revoking, limiting = _children(min((simulated / "home_visiting").glob("*enrollments*")))
     words = Words({one.id for one in read_use_cases()}, code_set("program").codes, read_forms())
-    statement = Statement(
-        partner="home_visiting",
-        source_person_id=child,
-        decision="revoked",
-        effective_from=today,
-        form=FORM,
-        evidence="Letter to the program's privacy desk, filed there (fictional)",
+    said = (
+        Statement(PROGRAM, revoking, "revoked", today, "Letter to the program's privacy desk, filed there (fictional)"),
+        Statement(
+            PROGRAM, limiting, "limited", today, "Note of the home visitor, filed there (fictional)", use_case=LIMITED
+        ),
     )
     with transaction(steward) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM identity.consent_statement WHERE partner = 'home_visiting' AND source_person_id = %s",
-            (child,),
+            "SELECT 1 FROM identity.consent_statement WHERE partner = %s AND source_person_id = %s", (PROGRAM, revoking)
         )
         if cursor.fetchone():
             return False
-        record_statement(connection, statement, words, "demo", unlinked_too=True)
+        for statement in said:
+            record_statement(connection, replace(statement, form=FORM), words, "demo", unlinked_too=True)
     return True
+
+
+def _children(file: Path) -> tuple[str, str]:
+    """The first two children of a file, by the partner's own ids."""
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        first, second, *_ = dict.fromkeys(row["child_id"] for row in csv.DictReader(text))
+    return first, second
 
 
 def _write(folder: Path, today: date) -> None:

@@ -12,7 +12,7 @@ from kinbridge.bundled.airflow_api import AirflowApi
 from kinbridge.check.declarations import check
 from kinbridge.contract.odcs import feeds
 from kinbridge.demo.deliveries import drop, prepare
-from kinbridge.demo.governance import declare, propose_renewal, revoke_consent
+from kinbridge.demo.governance import declare, propose_renewal, refuse_consent
 from kinbridge.demo.services import Stack, start_airflow, start_storage
 from kinbridge.demo.summary import summarise
 from kinbridge.demo.watch import ACTIVE, Watch
@@ -42,7 +42,7 @@ def run_demo(families: int, seed: int, months: int, timeout: float) -> bool:
     server, dsns, files = start_storage(say)
     folder = prepare(families, seed, months)
     say(f"{drop(files, folder)} file(s) dropped into the partners' inboxes")
-    if revoke_consent(dsns["kb_steward"], folder, today):
+    if refuse_consent(dsns["kb_steward"], folder, today):
         say("one family took back its consent to home visiting's records")
     say(f"the renewal of the SNAP agreement is proposal {propose_renewal(dsns['kb_pipeline'])}: ballots are asked for")
     airflow = start_airflow(dsns, files, say)

@@ -22,7 +22,13 @@ from kinbridge.backup.keys import KeyFolder
 from kinbridge.destruction.batch import Batch, Standing, batch_of
 from kinbridge.destruction.certificate import Contents, render
 from kinbridge.destruction.erase import erase_files, erase_staged, rewrite
-from kinbridge.destruction.places import certificate_folder, key_folder, probe_folder, searched_folders
+from kinbridge.destruction.places import (
+    airflow_metadata,
+    certificate_folder,
+    key_folder,
+    probe_folder,
+    searched_folders,
+)
 from kinbridge.destruction.probe import Probes
 from kinbridge.destruction.proposal import require_free
 from kinbridge.destruction.remains import remains_of
@@ -54,6 +60,7 @@ class Site:
     probes: Path = field(default_factory=probe_folder)
     keys: KeyFolder = field(default_factory=lambda: KeyFolder(key_folder()))
     searched: Sequence[Path] = field(default_factory=searched_folders)
+    airflow: Dsn | None = field(default_factory=airflow_metadata)
     remove_receipts: RemoveReceipts | None = None
     rebuild: Callable[[Dsn], None] | None = None
 
@@ -224,7 +231,7 @@ def _made_by_linkage(site: Site) -> list[str]:
 
 
 def _certify(site: Site, batch: Batch, probes: Probes, office: OfficeRules, by: str) -> Certificate:
-    proof = search(site.pipeline, probes.read(), site.searched)
+    proof = search(site.pipeline, probes.read(), site.searched, site.airflow)
     if proof.hits:
         with transaction(site.pipeline) as connection:
             facts = {"batch": batch.destruction_id, "hits": proof.hits, "places": list(proof.places)}
@@ -239,6 +246,8 @@ def _certify(site: Site, batch: Batch, probes: Probes, office: OfficeRules, by: 
         if batch.item(Kind.RECEIPT) and site.remove_receipts is None:
             why = "They hold lines and rules and no values; the partner removes them from its own outbox."
             remains = (*remains, ("Receipts", why))
+        if site.airflow is None:
+            remains = (*remains, ("Airflow's metadata", "It was not searched: tasks put no values there."))
     content = render(
         Contents(
             office_contact(),

@@ -8,6 +8,7 @@ was written until its segments are overwritten; docs/retention.md says what that
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -84,11 +85,21 @@ def rewrite(dsn: Dsn, relations: Iterable[str]) -> int:
     return count
 
 
-def flush(administrator: Dsn) -> int:
-    """Write the catalogue's statistics anew, and have the server write over its whole write-ahead log; the segments.
+@dataclass(frozen=True)
+class Flushed:
+    """How many segments the write-ahead log had, and whether the server uses segments again (`wal_recycle`)."""
 
-    A segment that is used again keeps its old content until that is overwritten; a switch fills the rest of a segment
-    with zeros. For an administrator. Where the log is archived, the archive has to be seen to by itself.
+    segments: int
+    recycles: bool
+
+
+def flush(administrator: Dsn) -> Flushed:
+    """Write the catalogue's statistics anew, and have the server give up its whole write-ahead log.
+
+    Where no segment is used again, those that are over are removed at the checkpoint, and nothing of them is left in
+    the log's folder. Elsewhere they are written over; one that the last checkpoints have not set free may hold old
+    values. Segments that a replication slot or `wal_keep_size` holds stay, and where the log is archived, the archive
+    has to be seen to by itself. For an administrator.
     """
     with explained(administrator.database):
         connection = connect(administrator)
@@ -97,15 +108,15 @@ def flush(administrator: Dsn) -> int:
             with connection.cursor() as cursor:
                 cursor.execute("VACUUM (FULL) pg_catalog.pg_statistic")
                 cursor.execute("CHECKPOINT")
-                cursor.execute("SELECT count(*) FROM pg_ls_waldir()")
-                segments = int(cursor.fetchone()[0])
-                # Twice: the segment in use, and that of the checkpoint before, are free to be used again only then.
+                cursor.execute("SELECT count(*), current_setting('wal_recycle')::boolean FROM pg_ls_waldir()")
+                flushed = Flushed(*cursor.fetchone())
+                # Twice: the segment in use, and that of the checkpoint before, are free only then.
                 for _ in range(2):
-                    for _ in range(segments + 1):
+                    for _ in range(flushed.segments + 1):
                         # A switch needs something to have been written since the last one.
                         cursor.execute("SELECT pg_logical_emit_message(FALSE, 'kinbridge', '')")
                         cursor.execute("SELECT pg_switch_wal()")
                     cursor.execute("CHECKPOINT")
-                return segments
+                return flushed
         finally:
             connection.close()

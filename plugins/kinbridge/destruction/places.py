@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from kinbridge.errors import KinbridgeError
 from kinbridge.settings import great_expectations_folder, landing_folder, state_folder
+from kinbridge.warehouse.connection import Dsn
+from kinbridge.warehouse.roles import AIRFLOW, role_dsns
 
 
 def certificate_folder() -> Path:
@@ -24,11 +27,29 @@ def key_folder() -> Path:
 
 
 def searched_folders() -> list[Path]:
-    """Folders in which nothing of what was destroyed may be found: files on their way, results, notices."""
+    """Folders in which nothing of what was destroyed may be found: files on their way, results, notices, logs."""
     return [
         landing_folder(),
         great_expectations_folder() / "uncommitted",
         state_folder() / "work",
         state_folder() / "incidents",
         certificate_folder(),
+        airflow_logs(),
     ]
+
+
+def airflow_logs() -> Path:
+    """Airflow's own logs, where this process can tell: by its settings, or those of the bundled Airflow."""
+    named = os.environ.get("AIRFLOW__LOGGING__BASE_LOG_FOLDER")
+    return Path(named) if named else Path(os.environ.get("AIRFLOW_HOME") or state_folder() / "airflow") / "logs"
+
+
+def airflow_metadata() -> Dsn | None:
+    """The way into Airflow's metadata, where it is at hand: `KINBRIDGE_AIRFLOW_URL`, or that of the bundled Airflow."""
+    url = os.environ.get("KINBRIDGE_AIRFLOW_URL")
+    if url:
+        return Dsn.from_url(url)
+    try:
+        return role_dsns(state_folder() / "roles").get(AIRFLOW)
+    except KinbridgeError:
+        return None

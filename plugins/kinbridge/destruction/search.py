@@ -1,5 +1,8 @@
 """The search that proves a destruction: every text of every table and file, for values that must not be there any more.
 
+Tables are those of the warehouse and, where the way in is at hand, of Airflow's metadata: what tasks hand on, what is
+shown of them, the audit log.
+
 Tells where and how often something was found, never what. It reads everything, so it takes as long as that.
 """
 
@@ -12,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from kinbridge.contract.sql import ident
+from kinbridge.destruction.file_search import hits_in_file
 from kinbridge.warehouse.connection import Dsn, transaction
-
-CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,18 @@ class Proof:
         return {**asdict(self), "places": list(self.places)}
 
 
-def search(pipeline: Dsn, probes: Sequence[str], folders: Iterable[Path]) -> Proof:
-    """Search the warehouse and these folders, which may be absent, for any of the probes in any letter case."""
+def search(pipeline: Dsn, probes: Sequence[str], folders: Iterable[Path], airflow: Dsn | None = None) -> Proof:
+    """Search the warehouse, Airflow's metadata and these folders, which may be absent, for any of the probes in any
+    letter case."""
     rows: list[tuple[str, int, int, int]] = []
     with transaction(pipeline) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT relation, columns, rows, hits FROM retention.search(%s)", (list(probes),))
         rows += cursor.fetchall()
-        rows += _landing(cursor, probes)
+        rows += _tables(cursor, probes, "landing")
+    if airflow is not None:
+        with transaction(airflow) as connection, connection.cursor() as cursor:
+            found_there = _tables(cursor, probes, "public")
+            rows += [(f"airflow {name}", columns, count, hits) for name, columns, count, hits in found_there]
     files = size = found = 0
     places = [relation for relation, _, _, hits in rows if hits]
     for folder in folders:
@@ -63,24 +70,8 @@ def search(pipeline: Dsn, probes: Sequence[str], folders: Iterable[Path]) -> Pro
     )
 
 
-def hits_in_file(path: Path, probes: Sequence[str]) -> int:
-    """How often any of the probes stands in a file, as it is; a piece at a time."""
-    if not probes:
-        return 0
-    # Letters that are longer in lower case than in upper case would need more; probes are ASCII.
-    pattern = re.compile(b"|".join(re.escape(probe.encode()) for probe in probes), re.IGNORECASE)
-    longest = max(len(probe) for probe in probes)
-    count, before = 0, b""
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            data = before + chunk
-            # What ends within the overlap was counted with the piece before.
-            count += sum(match.end() > len(before) for match in pattern.finditer(data))
-            before = data[-(longest - 1) :] if longest > 1 else b""
-    return count
-
-
-def _landing(cursor: Any, probes: Sequence[str]) -> list[tuple[str, int, int, int]]:
+def _tables(cursor: Any, probes: Sequence[str], schema: str) -> list[tuple[str, int, int, int]]:
+    """Every table of a schema: its name, columns, rows, and the rows that hold a probe."""
     cursor.execute(
         """
         SELECT
@@ -88,14 +79,15 @@ def _landing(cursor: Any, probes: Sequence[str]) -> list[tuple[str, int, int, in
             count(a.attnum)
         FROM pg_class AS c
         LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        WHERE c.relnamespace = 'landing'::regnamespace AND c.relkind = 'r'
+        WHERE c.relnamespace = to_regnamespace(%s) AND c.relkind = 'r'
         GROUP BY c.relname
         ORDER BY 1
-        """
+        """,
+        (schema,),
     )
     found = []
     for name, columns in cursor.fetchall():
-        table = f"landing.{ident(name)}"
+        table = f"{schema}.{ident(name)}"
         cursor.execute(
             f"SELECT count(*), count(*) FILTER (WHERE lower(t::text) LIKE ANY(%s)) FROM {table} AS t",
             ([f"%{_escaped(probe)}%" for probe in probes],),

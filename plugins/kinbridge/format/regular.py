@@ -112,28 +112,25 @@ def transcribe(found: Scan, layout: Layout, line: int) -> Transcript | None:
     body = _projected(data, grid, begins, layout)
     if body is None:
         return None
-    # A character for each byte, so that places stay what they are; nothing is looked at but ASCII.
-    lines = body.decode("latin-1").replace("\r\n", "\n").split("\n")
+    lines = body.replace(b"\r\n", b"\n").split(b"\n")
     lines.pop()
-    fields = (_fields(found, grid, begins, place) for place, _ in layout.twins)
-    more = [list(map(read, values)) for (_, read), values in zip(layout.twins, fields, strict=True)]
-    shape = "%d,whole," + ",".join(["%s"] * (1 + len(more)))
-    text = "\r\n".join([shape % row for row in zip(range(line, line + rows), lines, *more, strict=True)])
-    return Transcript(text.encode("latin-1") + b"\r\n", rows, blank)
+    more = [read.column(data, *_within(found, data, grid, begins, place)) for place, read in layout.twins]
+    shape = b"%d,whole," + b",".join([b"%b"] * (1 + len(more)))
+    text = b"\r\n".join([shape % row for row in zip(range(line, line + rows), lines, *more, strict=True)])
+    return Transcript(text + b"\r\n", rows, blank)
 
 
-def _fields(found: Scan, grid: np.ndarray, begins: np.ndarray, place: int) -> list[str]:
-    """One field of each row, without its quotes."""
-    text = found.content.decode("latin-1")
+def _within(
+    found: Scan, data: np.ndarray, grid: np.ndarray, begins: np.ndarray, place: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where one field of each row begins and ends, within its quotes and before the line's end."""
     starts = begins if place == 0 else grid[:, place - 1] + 1
-    values = [text[start:stop] for start, stop in zip(starts.tolist(), grid[:, place].tolist(), strict=True)]
-    if found.inside is None:
-        return values
-    return [_unquoted(value.removesuffix("\r")) for value in values]
-
-
-def _unquoted(value: str) -> str:
-    return value[1:-1].replace('""', '"') if value.startswith('"') else value
+    # The byte before a field's end is there: a separator's, for the first field of all is it the last line end.
+    stops = grid[:, place] - (data[grid[:, place] - 1] == RETURN)
+    if found.inside is not None:
+        quoted = (data[starts] == QUOTE) & (stops - starts > 1)
+        starts, stops = starts + quoted, stops - quoted
+    return starts, stops
 
 
 def _plain(content: bytes, found: Scan, layout: Layout) -> bool:

@@ -205,7 +205,7 @@ def _with_twins(rows: Sequence[Row], columns: Sequence[Column]) -> Sequence[Row]
     if not found:
         return rows
     # Two places before the columns: line and shape.
-    more = zip(*([read(str(row[place + 2])) for row in rows] for place, read in found), strict=True)
+    more = zip(*([read[str(row[place + 2])] for row in rows] for place, read in found), strict=True)
     return [(*row, *added) for row, added in zip(rows, more, strict=True)]
 
 

@@ -17,6 +17,8 @@ from kinbridge.integration.population import Population
 
 _OUTPUTS = re.compile(r"^-- outputs: (.+)$", re.MULTILINE)
 NOBODY = "no use case names this table (include/use_cases)"
+# Table, use case, feed, whether it is counted, by which clause, and the elements that are not counted of it.
+OutputFeed = tuple[str, str, str, bool, str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Group:
     """Tables that are counted together, by the files that count them.
 
     `use_cases` are those of the tables that are open; `closed` has the clause for each that is not; `feeds` the clause
-    for each feed that is counted, `barred` for each that is left out.
+    for each feed that is counted, `barred` for each that is left out. `without` are feeds with the elements that are
+    not counted of them.
     """
 
     outputs: tuple[str, ...]
@@ -33,24 +36,27 @@ class Group:
     use_cases: dict[str, str] = field(default_factory=dict)
     closed: dict[str, str] = field(default_factory=dict)
     barred: dict[str, str] = field(default_factory=dict)
+    without: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def population(self) -> Population:
         """Whose records are counted."""
-        return Population(frozenset(self.feeds), tuple(sorted(set(self.use_cases.values()))))
+        use_cases = tuple(sorted(set(self.use_cases.values())))
+        return Population(frozenset(self.feeds), use_cases, without=self.without)
 
-    def rows(self, gates: Gates) -> Iterator[tuple[str, str, str, bool, str]]:
-        """What `mart.output_feed` says: table, use case, feed, whether it is counted, by which clause."""
+    def rows(self, gates: Gates) -> Iterator[OutputFeed]:
+        """What `mart.output_feed` says."""
         for output in self.outputs:
             served = gates.of_output(output)
             use_case = served.use_case if served else ""
             for feed, clause in sorted({**self.barred, **self.feeds}.items()):
+                without = sorted(element for of, element in self.without if of == feed)
                 if output in self.closed:
-                    yield output, use_case, feed, False, self.closed[output]
+                    yield output, use_case, feed, False, self.closed[output], []
                 elif feed in self.feeds and served:
-                    yield output, use_case, feed, True, served.permitted[feed]
+                    yield output, use_case, feed, True, served.permitted[feed], without
                 else:
-                    yield output, use_case, feed, False, clause
+                    yield output, use_case, feed, False, clause, []
 
 
 def counting_files(files: Iterable[Path]) -> Iterator[tuple[tuple[str, ...], tuple[Path, ...]]]:
@@ -78,6 +84,9 @@ def group_of(outputs: tuple[str, ...], files: tuple[Path, ...], gates: Gates) ->
         if served is None or served.refused is not None:
             closed[output] = NOBODY if served is None else str(served.refused)
             continue
+        if output in served.uncovered:
+            closed[output] = served.uncovered[output]
+            continue
         unlinked = {feed: gates.unlinked.get(feed, {}) for feed in served.permitted}
         feeds = {
             feed: clause
@@ -94,7 +103,7 @@ def group_of(outputs: tuple[str, ...], files: tuple[Path, ...], gates: Gates) ->
         closed |= {output: next(iter(barred.values())) for output in open_tables}
         open_tables = {}
     use_cases = {output: served.use_case for output in open_tables if (served := gates.of_output(output))}
-    return Group(outputs, files, feeds, use_cases, closed, barred)
+    return Group(outputs, files, feeds, use_cases, closed, barred, gates.without_of(feeds))
 
 
 def _meet(open_tables: dict[str, dict[str, str]], gates: Gates) -> tuple[dict[str, str], dict[str, str]]:

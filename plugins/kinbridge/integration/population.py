@@ -26,16 +26,19 @@ _WRITTEN = re.compile(r"\b(?:integrated|identity(?=\.family_child\b))\.")
 @dataclass(frozen=True)
 class Population:
     """Records of these feeds, for these use cases. A person or program is left out that is withheld from any of them;
-    with `whole`, only what is withheld from every one."""
+    with `whole`, only what is withheld from every one. `without` are pairs of a feed and an element that its
+    agreement does not give: its values count as never sent."""
 
     feeds: frozenset[str]
     use_cases: tuple[str, ...]
     whole: bool = False
+    without: frozenset[tuple[str, str]] = frozenset()
 
 
 def whole_population(gates: Gates) -> Population:
     """That of `integrated`: whatever may be linked and serves any use case."""
-    return Population(gates.linkable, tuple(name for name, one in gates.served.items() if one.permitted), whole=True)
+    use_cases = tuple(name for name, one in gates.served.items() if one.permitted)
+    return Population(gates.linkable, use_cases, whole=True, without=gates.without_of(gates.linkable))
 
 
 def note_withheld(cursor: Any, gates: Gates) -> dict[str, dict[str, int]]:
@@ -64,8 +67,10 @@ def note_withheld(cursor: Any, gates: Gates) -> dict[str, dict[str, int]]:
 def choose(cursor: Any, population: Population) -> None:
     """Note whose records are usable from here on: the temporary tables that `00_usable.sql` reads."""
     cursor.execute("DROP TABLE IF EXISTS permitted_feed, withheld_person, withheld_program, withheld_feed CASCADE")
-    cursor.execute("CREATE TEMP TABLE permitted_feed (feed text PRIMARY KEY) ON COMMIT DROP")
-    cursor.execute("INSERT INTO permitted_feed SELECT UNNEST(%s::text[])", (sorted(population.feeds),))
+    cursor.execute("CREATE TEMP TABLE permitted_feed (feed text PRIMARY KEY, without text[] NOT NULL) ON COMMIT DROP")
+    for feed in sorted(population.feeds):
+        without = sorted(element for of, element in population.without if of == feed)
+        cursor.execute("INSERT INTO permitted_feed VALUES (%s, %s::text[])", (feed, without))
     uses = sorted(population.use_cases)
     given = {"uses": uses, "least": len(uses) if population.whole else 1}
     for statement in _WITHHELD:
@@ -118,7 +123,7 @@ _WITHHELD = (
 def note_integrated(cursor: Any) -> None:
     """Keep under which gates `integrated` is built, for `make_rows` to compare."""
     cursor.execute("DELETE FROM identity.integrated_feed")
-    cursor.execute("INSERT INTO identity.integrated_feed SELECT feed FROM permitted_feed")
+    cursor.execute("INSERT INTO identity.integrated_feed (feed, without) SELECT feed, without FROM permitted_feed")
     cursor.execute("DELETE FROM identity.integrated_withheld")
     cursor.execute(
         """
@@ -163,8 +168,8 @@ def _run_into_temporary(cursor: Any, files: Iterable[Path]) -> None:
 # Whether `integrated` was built of the very feeds, and without the very persons and programs.
 _SAME = """
 SELECT
-    NOT EXISTS (TABLE permitted_feed EXCEPT TABLE identity.integrated_feed)
-    AND NOT EXISTS (TABLE identity.integrated_feed EXCEPT TABLE permitted_feed)
+    NOT EXISTS (SELECT feed, without FROM permitted_feed EXCEPT SELECT feed, without FROM identity.integrated_feed)
+    AND NOT EXISTS (SELECT feed, without FROM identity.integrated_feed EXCEPT SELECT feed, without FROM permitted_feed)
     AND NOT EXISTS (
         (SELECT person_id, NULL::text FROM withheld_person UNION ALL SELECT person_id, program FROM withheld_program)
         EXCEPT

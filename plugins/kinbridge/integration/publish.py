@@ -17,7 +17,7 @@ from psycopg2.extras import execute_values
 from kinbridge.consent.gates import Gates, read_gates
 from kinbridge.consent.rules import ACTOR
 from kinbridge.disclosure.suppression import suppress
-from kinbridge.integration.outputs import Group, counting_files, group_of
+from kinbridge.integration.outputs import Group, OutputFeed, counting_files, group_of
 from kinbridge.integration.parameters import read_parameters, sql_files
 from kinbridge.integration.population import Population, make_rows, note_withheld
 from kinbridge.integration.relations import Figure, Key, table_of
@@ -78,17 +78,18 @@ def _count(cursor: Any, files: list[Path], gates: Gates) -> None:
     groups = [group for group in runs if group.outputs]
     withheld = note_withheld(cursor, gates)
     closed: dict[str, str] = {}
-    tables: dict[str, tuple[str, str, str, bool, str]] = {}
+    tables: dict[str, OutputFeed] = {}
     for group in groups:
         closed |= group.closed
         tables |= {f"{row[0]} {row[2]}": row for row in group.rows(gates)}
     cursor.execute(
-        "CREATE TEMP TABLE counted_feed (output text, use_case text, feed text, counted boolean, clause text)"
-        " ON COMMIT DROP"
+        "CREATE TEMP TABLE counted_feed (output text, use_case text, feed text, counted boolean, clause text, "
+        "without text[]) ON COMMIT DROP"
     )
     cursor.execute("CREATE TEMP TABLE closed_output (output text) ON COMMIT DROP")
     if tables:
-        execute_values(cursor, "INSERT INTO counted_feed VALUES %s", list(tables.values()))
+        given = "(%s, %s, %s, %s, %s, %s::text[])"
+        execute_values(cursor, "INSERT INTO counted_feed VALUES %s", list(tables.values()), given)
     cursor.execute("INSERT INTO closed_output SELECT UNNEST(%s::text[])", (sorted(closed),))
     before: Population | None = None
     for run in runs:
@@ -96,16 +97,21 @@ def _count(cursor: Any, files: list[Path], gates: Gates) -> None:
             make_rows(cursor, run.population)
             before = run.population
         run_files(cursor, run.files)
-    _tell(cursor, groups, closed, withheld)
+    _tell(cursor, groups, closed, withheld, gates)
 
 
-def _tell(cursor: Any, groups: list[Group], closed: dict[str, str], withheld: dict[str, dict[str, int]]) -> None:
-    """Events for stewards: what is not published, which feeds and how many persons are left out, each by its clause."""
+def _tell(
+    cursor: Any, groups: list[Group], closed: dict[str, str], withheld: dict[str, dict[str, int]], gates: Gates
+) -> None:
+    """Events for stewards: what is not published; which feeds, elements of feeds and how many persons are left out;
+    each by its clause."""
     for output, clause in sorted(closed.items()):
         record_event(cursor.connection, None, ACTOR, NOT_PUBLISHED, {"output": output, "clause": clause})
     left_out = {", ".join(group.outputs): group.barred for group in groups if group.barred}
-    if left_out or withheld:
-        record_event(cursor.connection, None, ACTOR, LEFT_OUT, {"feeds": left_out, "persons": withheld})
+    without = {feed: dict(found) for feed, found in gates.without.items() if feed in gates.linkable}
+    if left_out or withheld or without:
+        facts = {"feeds": left_out, "persons": withheld, "elements": without}
+        record_event(cursor.connection, None, ACTOR, LEFT_OUT, facts)
 
 
 def _figures(cursor: Any) -> list[Figure]:

@@ -78,7 +78,7 @@ class KnownPairs:
     same: Patterns
 
 
-def train(
+def train(  # noqa: PLR0917 - the records, the model, what may be compared, and labels
     engine: Engine,
     model: Model,
     comparisons: Sequence[Comparison],

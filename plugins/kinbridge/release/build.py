@@ -105,7 +105,8 @@ def _select(cursor: Any, clearance: Clearance, gates: Gates) -> tuple[Kept, int]
     strict = stricter(gates, extract.use_case, extract.feeds, needed)
     note_withheld(cursor, strict)
     # The rows that `integrated` would hold, had no other feed and no withheld person or program ever come.
-    make_rows(cursor, Population(frozenset(extract.feeds), (extract.use_case,)))
+    feeds = frozenset(extract.feeds)
+    make_rows(cursor, Population(feeds, (extract.use_case,), without=gates.without_of(feeds)))
     if strict != gates:
         write_rules(cursor, gates)
     excluded = _excluded(cursor, extract)

@@ -129,7 +129,7 @@ def release_of(dsn: Dsn, release_id: int) -> Release:
 
 
 def waiting_requests(connection: Any) -> list[int]:
-    """The releases that were asked for at a terminal and have neither left nor ended: each needs a run, and one only."""
+    """The releases that were asked for at a terminal and have neither left nor ended: each needs a run, one only."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -178,6 +178,7 @@ SELECT
     CASE WHEN %(grouping)s = 'program' THEN ARRAY[%(programs)s] ELSE served_child.combination END AS programs,
     1 AS counts
 FROM served_child
+INNER JOIN person ON person.person_id = served_child.person_id
 WHERE served_child.month = %(month)s
     AND CASE %(grouping)s
         WHEN 'total' THEN TRUE
@@ -186,9 +187,9 @@ WHERE served_child.month = %(month)s
     END
     AND CASE %(characteristic)s
         WHEN 'age_group' THEN served_child.age_group = %(value)s
-        WHEN 'race_ethnicity' THEN served_child.race_ethnicity = %(value)s
-        WHEN 'language' THEN served_child.language = %(value)s
-        WHEN 'county' THEN served_child.county = %(value)s
+        WHEN 'race_ethnicity' THEN coalesce(person.race_ethnicity, 'unknown') = %(value)s
+        WHEN 'language' THEN coalesce(person.language, 'unknown') = %(value)s
+        WHEN 'county' THEN coalesce(person.county_fips, 'unknown') = %(value)s
         ELSE TRUE
     END
 """

@@ -51,7 +51,7 @@ def recount(cursor: Any, table: str, then: Published) -> None:
     outputs = next(names for names, _ in counting if table in names)
     cursor.execute(
         "CREATE TEMP TABLE counted_feed ON COMMIT DROP AS "
-        "SELECT output, use_case, feed, counted, clause FROM mart.output_feed WHERE output = ANY(%s)",
+        "SELECT output, use_case, feed, counted, clause, without FROM mart.output_feed WHERE output = ANY(%s)",
         (list(outputs),),
     )
     _withheld(cursor, then)
@@ -66,8 +66,8 @@ def recount(cursor: Any, table: str, then: Published) -> None:
     if outputs == (REFERRED,):
         # The table of figures is made by the files that count children; the columns are the same.
         cursor.execute(
-            "CREATE TEMP TABLE figure (figure_id bigint GENERATED ALWAYS AS IDENTITY, unit text, month date, "
-            "grouping text, programs text, characteristic text, value text, n bigint, published boolean, "
+            "CREATE TEMP TABLE figure (figure_id bigint GENERATED ALWAYS AS IDENTITY, output text, unit text, "
+            "month date, grouping text, programs text, characteristic text, value text, n bigint, published boolean, "
             "withheld boolean DEFAULT FALSE) ON COMMIT DROP"
         )
     run_files(cursor, files, as_known)
@@ -127,9 +127,13 @@ def _withheld(cursor: Any, then: Published) -> None:
 
 
 def _population(cursor: Any) -> Population:
-    cursor.execute("SELECT DISTINCT use_case, feed FROM counted_feed WHERE counted")
+    cursor.execute("SELECT use_case, feed, without FROM counted_feed WHERE counted")
     rows = cursor.fetchall()
-    return Population(frozenset(feed for _, feed in rows), tuple(sorted({use_case for use_case, _ in rows})))
+    return Population(
+        frozenset(feed for _, feed, _ in rows),
+        tuple(sorted({use_case for use_case, _, _ in rows})),
+        without=frozenset((feed, element) for _, feed, without in rows for element in without),
+    )
 
 
 def _as_known(cursor: Any, moment: datetime) -> None:

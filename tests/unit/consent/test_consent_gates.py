@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from tests.support.gates import FEEDS, barred_from, open_gates, refused, without_agreement
 
-from kinbridge.consent.gates import Gates, fingerprint
+from kinbridge.agreement.reader import read_use_cases
+from kinbridge.agreement.uses import uses
+from kinbridge.consent.gates import Gates, fingerprint, not_given
 from kinbridge.consent.ladder import RULES, Asked, Rule, known, strictest
 from kinbridge.integration.outputs import Group, counting_files, group_of
 from kinbridge.integration.population import whole_population
+from kinbridge.rule.grounds import read_grounds
 
 SERVED = ("children_served", "children_by_characteristic")
 SNAP = "snap/participation_v1"
@@ -104,3 +107,15 @@ def test_the_same_gates_have_the_same_fingerprint_on_another_day_and_line() -> N
 
 def _moved(rule: Rule) -> Rule:
     return replace(rule, clause=f"{rule.clause} (line 99)")
+
+
+def test_what_an_agreement_does_not_give_is_left_out_of_what_is_made_of_it() -> None:
+    """The project's own: home visiting's amendment took the length of visits back, which the mapping still reads."""
+    grounds = read_grounds(None)
+    answer = uses(date(2026, 11, 2), grounds.agreements.agreements, read_use_cases(), grounds.agreements.approvals)
+    found = {feed: set(elements) for feed, elements in not_given(answer).items() if elements}
+    assert found == {"home_visiting/visits_v1": {"service_event.duration_minutes"}}
+    [clause] = not_given(answer)["home_visiting/visits_v1"].values()
+    assert clause.startswith("dsa-home-visiting 1.1.0, feeds.home_visiting/visits_v1.elements")
+    before = uses(date(2026, 6, 1), grounds.agreements.agreements, read_use_cases(), grounds.agreements.approvals)
+    assert not any(not_given(before).values())

@@ -1,4 +1,4 @@
-"""The certificate's contents, and the search of files, without a database."""
+"""The certificate's contents, without a database."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import io
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 
-import pytest
 from pypdf import PdfReader
 
-from kinbridge.destruction import search
 from kinbridge.destruction.batch import Batch, Item, Standing
 from kinbridge.destruction.certificate import KINDS, METHODS, Contents, render
-from kinbridge.destruction.search import Proof, hits_in_file
+from kinbridge.destruction.search import Proof
 from kinbridge.retention.term import Kind
 
 MOMENT = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -78,15 +75,3 @@ def test_a_proof_without_probes_says_so() -> None:
 
 def test_every_kind_has_its_words() -> None:
     assert set(KINDS) == set(METHODS) == {kind.value for kind in Kind}
-
-
-@pytest.mark.parametrize("place", range(0, 40, 3))
-def test_a_value_is_found_once_wherever_the_pieces_of_a_file_begin(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
-) -> None:
-    monkeypatch.setattr(search, "CHUNK", 16)
-    path = tmp_path / "export.txt"
-    path.write_bytes(b"-" * place + b"AtQz0001" + b"-" * 50)
-    assert hits_in_file(path, ["atqz0001", "nothing.of.it"]) == 1
-    assert hits_in_file(path, ["boqz0001"]) == 0
-    assert hits_in_file(path, []) == 0

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support.readers import feed_of, text_column, typed
 
 from kinbridge.contract.model import Dialect
@@ -47,7 +51,19 @@ READ = [
 def test_a_twin_is_of_the_type_or_empty(kind: str, date_format: str | None, text: str, wanted: str) -> None:
     read = reading(typed("a", kind, date_format))  # type: ignore[arg-type]
     assert read is not None
-    assert [read(text), read(text)] == [wanted, wanted]
+    assert [read[text], read[text]] == [wanted, wanted]
+    data = np.frombuffer(f"x,{text},y".encode("latin-1", "replace"), np.uint8)
+    assert read.column(data, np.array([2]), np.array([2 + len(text)])) == [wanted.encode()]
+
+
+@given(st.dates(min_value=date(1, 1, 1)), st.integers(-40, 40), st.sampled_from(["yyyyMMdd", "MM/dd/yyyy"]))
+def test_both_ways_know_the_same_calendar(day: date, more: int, date_format: str) -> None:
+    """Days of the month beyond its last, or below its first, too."""
+    year, month, last = f"{day.year:04}", f"{day.month:02}", f"{abs(day.day + more):02}"
+    text = date_format.replace("yyyy", year).replace("MM", month).replace("dd", last)
+    read = twin._Dates(date_format)
+    data = np.frombuffer(text.encode() + b"\n", np.uint8)
+    assert read.column(data, np.array([0]), np.array([len(text)])) == [read[text].encode()]
 
 
 def test_text_has_no_twin() -> None:

@@ -476,5 +476,11 @@ AS $$
         AND link.partner = wholly.partner
 $$;
 
+-- What a feed's agreement does not give is left out of what is built: elements of the common schema, sorted.
+ALTER TABLE identity.integrated_feed ADD COLUMN without text[] NOT NULL DEFAULT '{}';
+ALTER TABLE mart.output_feed ADD COLUMN without text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN mart.output_feed.without IS
+'Elements of the common schema that are not counted of this feed, since its agreement does not give them (any more).';
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA identity FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION identity.withheld_subject(text[], date, timestamptz, boolean) TO kb_linkage, kb_steward;
