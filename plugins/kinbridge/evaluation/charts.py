@@ -22,7 +22,7 @@ def histogram(
     bins: Sequence[dict[str, Any]], thresholds: dict[str, float], *, names: tuple[str, str], unit: str = "pairs"
 ) -> Markup:
     """Pairs by score in whole bits, two kinds side by side, on a scale of powers of ten; the thresholds as lines."""
-    height, left, top, bottom = 300, 64, 34, 46
+    height, left, top, bottom = 300, 84, 34, 46
     if not bins:
         return _empty("No pair was compared.")
     low, high = min(row["bits"] for row in bins), max(row["bits"] for row in bins) + 1
