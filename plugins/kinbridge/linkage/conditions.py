@@ -17,4 +17,3 @@ def sided(condition: str) -> str:
     for column in list(tree.find_all(exp.Column)):
         column.replace(exp.column(column.name[:-2], table=tables[column.name[-2:]]))
     return str(tree.sql("duckdb"))
-

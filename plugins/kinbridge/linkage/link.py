@@ -209,7 +209,9 @@ def _cluster(engine: Engine, model: Model, count: int) -> dict[str, int]:
         if model.contradictions
         else "SELECT scored.*, NULL::VARCHAR AS apart FROM scored",
     )
-    judged = engine.arrow("SELECT l - 1 AS l, r - 1 AS r, weight, (apart IS NOT NULL)::BIGINT AS apart FROM judged ORDER BY l, r")
+    judged = engine.arrow(
+        "SELECT l - 1 AS l, r - 1 AS r, weight, (apart IS NOT NULL)::BIGINT AS apart FROM judged ORDER BY l, r"
+    )
     # Records are numbered by source first.
     sizes = engine.rows("SELECT source, count(*) FROM cleaned GROUP BY source ORDER BY min(record)")
     number = np.repeat(np.arange(len(sizes)), [size for _, size in sizes])

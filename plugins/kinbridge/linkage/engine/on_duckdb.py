@@ -63,6 +63,9 @@ class DuckDBEngine(Engine):
     def pieces(self, table: str, rows: int) -> Iterator[str]:
         """The table in pieces of `rows` rows, one copied at a time."""
         [(count,)] = self.rows(f"SELECT count(*) FROM {table}")
+        if count <= rows:
+            yield table
+            return
         for start in range(0, count, rows):
             self.make("piece", f"SELECT * FROM {table} WHERE rowid >= {start} AND rowid < {start + rows}")
             yield "piece"
