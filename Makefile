@@ -10,7 +10,7 @@ STAMP := .venv/.installed
 # Bytecode is worth keeping: without it every task compiles its libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo stop clean test test-unit test-spec test-integration test-airflow check format mutation bench lock
+.PHONY: help install install-spark demo stop clean test test-unit test-spec test-integration test-airflow check format mutation bench lock
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 26
@@ -24,6 +24,9 @@ $(STAMP): requirements.txt requirements-dev.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $(STAMP)
+
+install-spark: install  ## Add pyspark (480 MB), for the engine spark of linkage
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-spark.txt
 
 demo: install  ## Run the whole system on this machine, with fictional data
 	@$(BIN)/kinbridge demo run
@@ -66,6 +69,7 @@ mutation: install  ## Take every gate out in turn; a test has to see each (a qua
 bench: install  ## Measure intake of a million rows beside a bare COPY
 	@$(BIN)/kinbridge bench intake --rows 1000000
 
-lock: install  ## Compile requirements.in and requirements-dev.in anew
+lock: install  ## Compile requirements.in, requirements-spark.in and requirements-dev.in anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --constraint requirements.txt requirements-spark.in -o requirements-spark.txt

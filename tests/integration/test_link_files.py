@@ -134,11 +134,14 @@ def test_mistake_is_told_with_its_line_and_no_traceback(tmp_path: Path) -> None:
     assert "link.yaml:3" in done.output
 
 
-def test_spark_is_refused_where_it_is_not(tmp_path: Path) -> None:
+def test_spark_without_java_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.csv").write_text("a,b\n1,M\n")
     (tmp_path / "link.yaml").write_text(
         "sources:\n  one:\n    file: a.csv\n    id: a\n    columns: {sex: b}\nengine: spark\n"
     )
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
     done = CliRunner().invoke(app, ["link", "files", "--config", str(tmp_path / "link.yaml"), "--out", str(tmp_path)])
     assert done.exit_code == 2
     assert "KB-K07" in done.output
+    assert "docs/linkage.md" in done.output

@@ -6,7 +6,6 @@ found here, all at once; what only the files themselves can show is said by `fil
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, get_args
 
 from kinbridge.declaration.document import Document, DocumentError, Problem, read_document
 from kinbridge.errors import KinbridgeError
+from kinbridge.linkage.engine.choice import EngineChoice, choice_problems, hint, read_choice
 from kinbridge.linkage.model import Duplicates
 
 CODE = "KB-K02"
@@ -34,7 +34,6 @@ COLUMNS = (
     "mother_first_name",
     "local_id",
 )
-ENGINES = ("duckdb", "spark")
 HABITS: tuple[Duplicates, ...] = get_args(Duplicates)
 
 
@@ -65,7 +64,7 @@ class FileSources:
 
     path: Path
     sources: tuple[FileSource, ...]
-    engine: str
+    engine: EngineChoice
 
 
 def read_file_sources(path: Path) -> FileSources:
@@ -83,7 +82,7 @@ def read_file_sources(path: Path) -> FileSources:
     if problems:
         raise _unusable(problems[0], len(problems))
     sources = tuple(_source(document, name) for name in document.data["sources"])
-    return FileSources(path, sources, str(document.data.get("engine", "duckdb")))
+    return FileSources(path, sources, read_choice(document.data))
 
 
 def _unusable(problem: Problem, count: int) -> KinbridgeError:
@@ -92,10 +91,8 @@ def _unusable(problem: Problem, count: int) -> KinbridgeError:
 
 def _problems(document: Document) -> Iterator[Problem]:
     data = document.data
-    yield from _unknown(document, data, ("sources", "engine"))
-    engine = data.get("engine", "duckdb")
-    if engine not in ENGINES:
-        yield document.problem(CODE, f"the engine must be one of {', '.join(ENGINES)}", "engine")
+    yield from _unknown(document, data, ("sources", "engine", "spark"))
+    yield from choice_problems(document, CODE)
     sources = data.get("sources")
     if not isinstance(sources, dict) or not sources:
         yield document.problem(CODE, "expected `sources`: each source's name with its file, id and columns", "sources")
@@ -148,9 +145,7 @@ def _column_problems(document: Document, ours: str, given: object, *where: str) 
 def _unknown(document: Document, given: dict[str, Any], known: tuple[str, ...], *where: str) -> Iterator[Problem]:
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            yield document.problem(CODE, f"{name!r} is not known; {hint}", *where, str(name))
+            yield document.problem(CODE, f"{name!r} is not known; {hint(name, known)}", *where, str(name))
 
 
 def _source(document: Document, name: str) -> FileSource:

@@ -51,16 +51,21 @@ def link_files(
     """Link the rows of the files that `config` names and write both results to the folder `out`.
 
     `progress` is called with each of `STEPS` as it begins. Person ids are random. Raises `KinbridgeError` KB-K01
-    (model), KB-K02 (configuration), KB-K03 to KB-K06 (files), KB-K07 (engine) and KB-K08 (nowhere to write to).
+    (model), KB-K02 (configuration), KB-K03 to KB-K06 (files), KB-K07 and KB-K09 (engine), and KB-K08 (nowhere to write
+    to).
     """
     given = read_file_sources(config)
-    if given.engine != "duckdb":
-        raise KinbridgeError("KB-K07", path=config, engine=given.engine)
     if progress:
         progress("read")
     records = pa.concat_tables([read_records(source, config) for source in given.sources], promote_options="default")
     habits = {source.name: source.duplicates for source in given.sources}
-    found = link(records, replace(model or read_model(), duplicates_by_source=habits), seed=seed, progress=progress)
+    found = link(
+        records,
+        replace(model or read_model(), duplicates_by_source=habits),
+        seed=seed,
+        progress=progress,
+        open_engine=given.engine.open,
+    )
     if progress:
         progress("write")
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +69,7 @@ def link(
     *,
     seed: int = 1,
     progress: Progress | None = None,
-    open_engine: Callable[[], Engine] = DuckDBEngine,
+    open_engine: Callable[[], AbstractContextManager[Engine]] = DuckDBEngine,
 ) -> Linkage:
     """Link `records`; the same records (in any order), model and seed give the same result.
 
@@ -214,7 +215,7 @@ def _cluster(engine: Engine, model: Model, count: int) -> dict[str, int]:
     )
     # Records are numbered by source first.
     sizes = engine.rows("SELECT source, count(*) FROM cleaned GROUP BY source ORDER BY min(record)")
-    number = np.repeat(np.arange(len(sizes)), [size for _, size in sizes])
+    number: np.ndarray = np.repeat(np.arange(len(sizes)), [size for _, size in sizes])
     habits = np.array([HABITS[model.duplicates(source)] for source, _ in sizes], dtype=np.int64)
     left, right, weight, apart = (numbers_of(judged.column(name)) for name in ("l", "r", "weight", "apart"))
     pairs = Pairs(left, right, weight, apart == 1)

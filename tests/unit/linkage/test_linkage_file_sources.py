@@ -48,6 +48,11 @@ def failure(folder: Path, yaml: str = GOOD, rows: bytes = ROWS.encode()) -> Kinb
         ("given", "[]", 7, "name of a column"),
         ('"%m/%d/%Y"', "american", 8, "format of a date"),
         ("engine: duckdb", "engine: mysql", 10, "duckdb, spark"),
+        ("engine: duckdb", "spark: {master: local}", 10, "the engine is duckdb"),
+        ("engine: duckdb", "engine: spark\nspark: {masters: local}", 11, "did you mean 'master'"),
+        ("engine: duckdb", "engine: spark\nspark:\n  master: yarn", 12, "a cluster needs `checkpoint`"),
+        ("engine: duckdb", "engine: spark\nspark:\n  settings:\n    spark.ui.enabled: 'true'", 13, "set by Kinbridge"),
+        ("engine: duckdb", "engine: spark\nspark:\n  settings:\n    executor.memory: 2g", 13, "no setting of Spark's"),
     ],
 )
 def test_mistake_has_its_line(tmp_path: Path, old: str, new: str, line: int, word: str) -> None:
@@ -55,6 +60,14 @@ def test_mistake_has_its_line(tmp_path: Path, old: str, new: str, line: int, wor
     assert error.code == "KB-K02"
     assert error.facts["line"] == line
     assert word in error.facts["problem"]
+
+
+def test_spark_is_read_as_it_is_declared(tmp_path: Path) -> None:
+    yaml = GOOD.replace("duckdb", "spark") + "spark:\n  master: yarn\n  checkpoint: hdfs:///secure\n  settings:\n"
+    source(tmp_path, f"{yaml}    spark.executor.instances: 4\n")
+    choice = read_file_sources(tmp_path / "link.yaml").engine
+    assert (choice.name, choice.spark.master, choice.spark.checkpoint) == ("spark", "yarn", "hdfs:///secure")
+    assert choice.spark.settings == {"spark.executor.instances": "4"}
 
 
 def test_all_mistakes_are_counted(tmp_path: Path) -> None:
