@@ -80,7 +80,7 @@ def compare(engine: Engine, model: Model, comparisons: Sequence[Comparison], rec
 
 
 def _make_comparable(engine: Engine, comparisons: Sequence[Comparison]) -> None:
-    """Make the table `comparable`: what is compared of `cleaned`, and how often the values occur that are weighed so."""
+    """Make the table `comparable`: what is compared of `cleaned`, and how often values occur that are weighed so."""
     names, joins = _columns(comparisons), []
     for column in _weighed_by_rarity(comparisons):
         names.append(f"tf_{column}")
