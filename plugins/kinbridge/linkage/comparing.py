@@ -90,12 +90,17 @@ def _compare_piece(engine: Engine, comparisons: Sequence[Comparison], piece: str
         linker.table_management.register_blocked_pairs_for_predict(api.register(piece))
         predicted = linker.inference.predict(warning_mode="never")
         levels = ", ".join(
-            f"round(mw_{comparison.name})::UTINYINT, ({_rarity(comparison)})::FLOAT" for comparison in comparisons
+            f"round(mw_{entry.name})::UTINYINT AS c{index}, ({_rarity(entry)})::FLOAT AS t{index}"
+            for index, entry in enumerate(comparisons)
         )
         engine.append(
             "compared",
             f"""
-            SELECT least(record_l, record_r), greatest(record_l, record_r), match_key::TINYINT, {levels}
+            SELECT
+                least(record_l, record_r) AS l,
+                greatest(record_l, record_r) AS r,
+                match_key::TINYINT AS rule,
+                {levels}
             FROM {predicted.physical_name}
             """,
         )

@@ -1,8 +1,8 @@
 """What Spark lacks or has otherwise, as functions of Spark: DuckDB's own, over batches of Arrow.
 
-Spark's letters of other case and Splink's Jaro-Winkler differ from DuckDB's (`İ` and `ß`; how transposed letters are
-counted), and Spark takes no accents away. They run in Python beside each executor, which needs `duckdb` and `pyarrow`
-there, and nothing of this project.
+Spark's letters of other case, and the Jaro-Winkler of both Spark and Splink's jar, differ from DuckDB's (`ﬁ`; how
+transposed letters are counted), and Spark takes no accents away. They run in Python beside each executor, which needs
+`duckdb` and `pyarrow` there. Their names are nobody's else: Spark prefers its own functions to given ones.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import pyarrow as pa
 
 # By its name in Spark: the expression of DuckDB over `a`, or `a` and `b`; its type in Spark.
 FUNCTIONS = {
-    "jaro_winkler_similarity": ("jaro_winkler_similarity(a, b)", "double"),
-    "lower_letters": ("lower(a)", "string"),
-    "strip_accents": ("strip_accents(a)", "string"),
-    "upper_letters": ("upper(a)", "string"),
+    "kinbridge_jaro_winkler": ("jaro_winkler_similarity(a, b)", "double"),
+    "kinbridge_lower": ("lower(a)", "string"),
+    "kinbridge_strip_accents": ("strip_accents(a)", "string"),
+    "kinbridge_upper": ("upper(a)", "string"),
 }
 
 
