@@ -38,7 +38,6 @@ class SparkEngine(Engine):
         self._session = session
         self._spark = session.spark
         self._sql = SparkSql()
-        self._splink = _splink(self._spark)
         self._number = count(1)
         self._files: dict[str, list[str]] = {}
         self._views: set[str] = set()
@@ -110,14 +109,6 @@ class SparkEngine(Engine):
         yield "piece"
         self.drop("piece")
 
-    def expression(self, text: str) -> str:
-        """The expression in Spark's dialect."""
-        return self._sql.query(text)
-
-    def splink(self) -> Any:
-        """Splink over the same session; it writes what lies between its steps to the session's folder."""
-        return self._splink
-
     def _view(self, name: str, rows: Any) -> None:
         rows.createOrReplaceTempView(name)
         self._views.add(name)
@@ -137,9 +128,3 @@ class SparkEngine(Engine):
     def _read(self, table: str, places: list[str]) -> None:
         self._spark.read.parquet(*places).createOrReplaceTempView(table)
         self._files[table] = places
-
-
-def _splink(spark: Any) -> Any:
-    from splink.internals.spark.database_api import SparkAPI
-
-    return SparkAPI(spark_session=spark, break_lineage_method="parquet")

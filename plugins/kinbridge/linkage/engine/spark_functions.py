@@ -22,8 +22,12 @@ FUNCTIONS = {
 
 
 def register_functions(spark: Any) -> None:
-    """Make `FUNCTIONS` known to the SQL of a Spark session."""
+    """Make `FUNCTIONS`, and those of Splink's jar, known to the SQL of a Spark session."""
     from pyspark.sql.functions import arrow_udf
+    from splink.internals.spark.jar_location import get_scala_udfs
+
+    for of_jar in get_scala_udfs():
+        spark.udf.registerJavaFunction(*of_jar)
 
     for name, (expression, kind) in FUNCTIONS.items():
         made = _of_two(expression) if "b" in expression.partition("(")[2] else _of_one(expression)
