@@ -52,9 +52,6 @@ class SparkEngine(Engine):
         super().__exit__(kind, error, trace)
         if isinstance(error, (Py4JError, PySparkException)):
             condition = error.getCondition() if isinstance(error, PySparkException) else None
-            import traceback
-
-            traceback.print_exception(error)
             raise KinbridgeError("KB-K09", kind=condition or type(error).__name__) from None
 
     def close(self) -> None:
