@@ -107,16 +107,16 @@ def _levels_sql(comparisons: Sequence[Comparison]) -> str:
         settings = SettingsCreator(**splink_settings(comparisons, 0.5)).get_settings("duckdb")
     # Splink counts levels from the last, 0, and gives -1 where something is missing.
     levels = []
-    for comparison in comparisons:
+    for index, comparison in enumerate(comparisons):
         gamma, count = f"gamma_{comparison.name}", len(comparison.levels)
-        levels.append(f"(CASE WHEN {gamma} < 0 THEN 0 ELSE {count} - {gamma} END)::UTINYINT")
+        levels.append(f"(CASE WHEN {gamma} < 0 THEN 0 ELSE {count} - {gamma} END)::UTINYINT AS c{index}")
         rare = "NULL"
         for number, level in enumerate(comparison.levels, start=1):
             if level.rare_values_of:
                 rare = f"CASE WHEN {gamma} = {count - number} THEN log2(tf_{level.rare_values_of}_l) END"
-        levels.append(f"({rare})::FLOAT")
+        levels.append(f"({rare})::FLOAT AS t{index}")
     return f"""
-        SELECT record_l, record_r, match_key::TINYINT, {", ".join(levels)}
+        SELECT record_l AS l, record_r AS r, match_key::TINYINT AS rule, {", ".join(levels)}
         FROM (
             SELECT {", ".join(settings._columns_to_select_for_comparison_vector_values)}
             FROM (

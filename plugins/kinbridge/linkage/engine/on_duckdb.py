@@ -7,7 +7,6 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from splink import DuckDBAPI
 
 from kinbridge.linkage.engine.engine import Engine
 
@@ -70,11 +69,3 @@ class DuckDBEngine(Engine):
             self.make("piece", f"SELECT * FROM {table} WHERE rowid >= {start} AND rowid < {start + rows}")
             yield "piece"
             self.drop("piece")
-
-    def expression(self, text: str) -> str:
-        """The expression as it is."""
-        return text
-
-    def splink(self) -> Any:
-        """Splink over the same connection."""
-        return DuckDBAPI(connection=self._connection)
