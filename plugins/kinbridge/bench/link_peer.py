@@ -44,7 +44,9 @@ COMPARED, BLOCKED, THRESHOLD = 5, 3, 0.9
 
 def read(source: dict[str, Any]) -> pd.DataFrame:
     """One source as text, its columns under our names."""
-    table = pd.read_csv(source["file"], dtype=str, sep=None, engine="python", skipinitialspace=True)
+    with Path(source["file"]).open(encoding="utf-8-sig") as file:
+        header = file.readline()
+    table = pd.read_csv(source["file"], dtype=str, sep=max(",\t;|", key=header.count), skipinitialspace=True)
     given = pd.DataFrame({"unique_id": source["name"] + " " + table[source["id"]]})
     for ours, theirs in source["columns"].items():
         joined = table[theirs[0]] if len(theirs) == 1 else table[theirs].fillna("").agg(" ".join, axis=1)
