@@ -41,6 +41,8 @@ def clean(connection: duckdb.DuckDBPyConnection, records: pa.Table | duckdb.Duck
     )
     _register_words(connection, model)
     connection.execute("SET VARIABLE shared_at_most = " + str(int(model.limits["ssn_birth_dates"])))
+    connection.execute(f"SET VARIABLE heap_least = {int(model.limits['heap_least'])}")
+    connection.execute(f"SET VARIABLE heap_times = {float(model.limits['heap_times'])!r}")
     connection.execute(resources.files(__package__).joinpath("clean.sql").read_text(encoding="utf-8"))
     [(count,)] = connection.execute("SELECT count(*) FROM cleaned").fetchall()
     connection.unregister("given_record")

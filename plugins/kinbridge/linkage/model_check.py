@@ -29,6 +29,8 @@ SECTIONS = {
         "pairs_at_most",
         "pairs_at_once",
         "ssn_birth_dates",
+        "heap_least",
+        "heap_times",
         "sample_pairs",
         "training_pairs",
         "filled",
