@@ -186,7 +186,7 @@ ONE = {
 
 @pytest.fixture(scope="module")
 def people() -> dict[str, int]:
-    """The cluster of each, among two hundred others whom two partners know; of thirty children but the year is known."""
+    """The cluster of each, among a hundred others whom two partners know; of thirty of them but the year is known."""
     firsts = ("Olivia", "Noah", "Emma", "Liam", "Ava", "Elijah", "Sophia", "Mateo", "Luna", "Ezra")
     lasts = ("Haddad", "Okafor", "Petrov", "Castillo", "Nguyen", "Schmidt", "Tanaka", "Moreau", "Kowalski", "Rossi")
     others = [
