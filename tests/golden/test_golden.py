@@ -3,9 +3,10 @@
 Each folder beside this file is one case, data only. `README.md` shows the arithmetic. `given/`: `delivery.csv`
 (delivery_id, feed, period; the delivery speaks as of the period's last day and is loaded), `person.csv` (person,
 partner, source_person_id: who is who), and `record.<table>.csv` with the columns that matter (delivery_id; the rest of
-the provenance follows from it, unless a row has its own). A row with `times` stands for that many rows, in which `{n}` is 1, 2, 3 ...
-`expect/<schema>.<table>.csv` names some columns of a table; all of its rows must be there, in any order. Persons have
-the short names of `person.csv`; a family, and a household, is named by the first of its members. Empty is null.
+the provenance follows from it, unless a row has its own). A row with `times` stands for that many rows, in which `{n}`
+is 1, 2, 3 ... `expect/<schema>.<table>.csv` names some columns of a table; all of its rows must be there, in any order.
+Persons have the short names of `person.csv`; a family, and a household, is named by the first of its members. Empty is
+null.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 -- Names, dates, numbers and addresses made comparable, beside the originals and never over them.
 -- sources: source_record (columns of columns.INPUT_COLUMNS, all text but birth_date), nickname (nickname, name),
---          street_word (word, short); macros is_placeholder(element, value), shared_at_most()
+--          street_word (word, short); macros is_placeholder(element, value), shared_at_most(), heap_least(), heap_times()
 -- Every engine reads this text; Spark's translation of it is in engine/spark_sql.py.
 
 -- Letters only, in capitals, without accents; the digits that optical readers take for letters are turned back.
@@ -33,17 +33,56 @@ CREATE OR REPLACE TEMP MACRO sound_of(name) AS left(name, 1) || undoubled(regexp
     translate(substr(respelled(name), 2), 'CQGZVDB', 'KKKSFTP'), '[AEIOUYHW]', '', 'g'
 ));
 
+-- HOMELESS - SEE NOTES and UNKNOWN ADDRESS tell of no home; 12 TRANSIENT ST does.
+CREATE OR REPLACE TEMP MACRO no_home(word) AS word IN ('HOMELESS', 'TRANSIENT', 'UNHOUSED', 'UNKNOWN', 'UNSHELTERED');
+
+-- What stands for the name of a child that has none yet, and what goes with it: BABY BOY, INFANT OF MARIA, SMITH GIRL A.
+CREATE OR REPLACE TEMP MACRO newborn(word) AS word IN (
+    'BABY', 'BABYBOY', 'BABYGIRL', 'BB', 'BG', 'BOY', 'FEMALE', 'GIRL', 'INFANT', 'MALE', 'NEWBORN', 'TRIPLET', 'TWIN', 'UNNAMED'
+);
+CREATE OR REPLACE TEMP MACRO filler(word) AS newborn(word) OR length(word) = 1 OR word IN ('CHILD', 'OF', 'THE', 'TO');
+
 -- Grain: one row per source person. sources: source_record.
 CREATE OR REPLACE TEMP TABLE worded AS
 SELECT
     source,
     source_person_id,
     family_key,
-    list_filter(name_words(first_name), lambda word: word NOT IN ('JR', 'SR', 'II', 'III', 'IV')) AS first_words,
-    name_words(middle_name) AS middle_words,
+    list_filter(
+        name_words(regexp_replace(upper(first_name), '^B/[BGO]\b', 'BABY ')),
+        lambda word: word NOT IN ('JR', 'SR', 'II', 'III', 'IV')
+    ) AS first_given,
     list_filter(
         name_words(last_name), lambda word: word NOT IN ('JR', 'SR', 'II', 'III', 'IV', 'JUNIOR', 'SENIOR')
-    ) AS last_words,
+    ) AS last_given,
+    array_length(list_filter(first_given, lambda word: newborn(word))) > 0 AS first_newborn,
+    -- The surname stands in the place of the first name then.
+    NOT first_newborn
+    AND array_length(first_given) > 0
+    AND array_length(list_filter(last_given, lambda word: newborn(word))) > 0
+    AND array_length(list_filter(last_given, lambda word: NOT filler(word))) = 0 AS changed_places,
+    first_newborn
+    AND (
+        newborn(first_given[1])
+        OR array_length(list_filter(first_given, lambda word: NOT filler(word) AND NOT list_contains(last_given, word))) = 0
+    ) AS unnamed,
+    -- Which of the twins: BABY BOY A, TWIN 2.
+    CASE
+        WHEN unnamed OR changed_places
+            THEN translate(coalesce(
+                nullif(regexp_extract(upper(first_name), '\b([ABC123])\W*$', 1), ''),
+                nullif(regexp_extract(upper(last_name), '\b([ABC123])\W*$', 1), '')
+            ), '123', 'ABC')
+    END AS multiple,
+    CASE WHEN unnamed OR changed_places THEN list_concat(first_given, last_given) ELSE [] END AS newborn_words,
+    CASE WHEN unnamed OR changed_places THEN [] ELSE first_given END AS first_words,
+    name_words(middle_name) AS middle_words,
+    CASE
+        WHEN changed_places THEN first_given
+        WHEN unnamed AND array_length(list_filter(last_given, lambda word: NOT newborn(word))) > 0
+            THEN list_filter(last_given, lambda word: NOT newborn(word))
+        ELSE last_given
+    END AS last_words,
     coalesce(
         joined(name_words(name_suffix)),
         list_extract(list_filter(
@@ -66,7 +105,13 @@ SELECT
         WHEN born IS NULL AND birth_text SIMILAR TO '\d{8}' AND NOT regexp_matches(birth_text, '^(....0000|0000....)$')
             THEN birth_text
     END AS birth_text,
-    left(upper(trim(sex)), 1) AS sex_letter,
+    coalesce(
+        left(upper(trim(sex)), 1),
+        CASE
+            WHEN list_has_any(newborn_words, ['BOY', 'BABYBOY', 'MALE']) THEN 'M'
+            WHEN list_has_any(newborn_words, ['GIRL', 'BABYGIRL', 'FEMALE']) THEN 'F'
+        END
+    ) AS sex_letter,
     regexp_replace(ssn, '[^0-9]', '', 'g') AS ssn_digits,
     lower(trim(email)) AS email_text,
     regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^1(\d{10})$', '\1') AS phone_digits,
@@ -76,7 +121,14 @@ SELECT
     joined(name_words(city)) AS city_letters,
     -- The zeros before a postal code get lost in spreadsheets.
     ltrim(left(regexp_replace(upper(postal_code), '[^A-Z0-9]', '', 'g'), 5), '0') AS postal_letters,
-    name_words(mother_first_name)[1] AS mother_word,
+    coalesce(
+        name_words(mother_first_name)[1],
+        -- A baby is named after its mother until it has a name.
+        CASE
+            WHEN unnamed
+                THEN list_filter(first_given, lambda word: NOT filler(word) AND NOT list_contains(last_given, word))[1]
+        END
+    ) AS mother_word,
     ltrim(regexp_replace(upper(local_id), '[^A-Z0-9]', '', 'g'), '0') AS local_digits
 FROM source_record;
 
@@ -142,7 +194,7 @@ SELECT
     coalesce(names_of[first_long[1]][1], first_long[1]) AS first_formal,
     coalesce(
         CASE WHEN NOT is_placeholder('middle_name', joined(middle_words)) THEN middle_words[1] END,
-        CASE WHEN array_length(first_words) > 1 THEN first_words[2] END
+        CASE WHEN array_length(first_words) > 1 AND NOT is_placeholder('first_name', first_joined) THEN first_words[2] END
     ) AS middle_name,
     CASE
         WHEN NOT is_placeholder('last_name', last_joined) AND length(last_joined) > 1 THEN last_joined
@@ -157,6 +209,7 @@ SELECT
         WHEN 'SR' THEN 1 WHEN 'SENIOR' THEN 1 WHEN 'I' THEN 1 WHEN 'JR' THEN 2 WHEN 'JUNIOR' THEN 2 WHEN 'II' THEN 2
         WHEN 'III' THEN 3 WHEN 'IV' THEN 4
     END AS generation,
+    multiple,
     birth_date,
     birth_text,
     CASE sex_letter WHEN 'M' THEN 'M' WHEN 'F' THEN 'F' END AS sex,
@@ -167,7 +220,12 @@ SELECT
             AND NOT is_placeholder('ssn', ssn_digits)
             THEN ltrim(ssn_digits, '0')
     END AS ssn,
-    CASE WHEN length(ssn_digits) IN (4, 9) THEN right(ssn_digits, 4) END AS ssn_end,
+    CASE
+        WHEN length(ssn_digits) = 4
+            AND NOT regexp_matches(ssn_digits, '^(0+|1+|2+|3+|4+|5+|6+|7+|8+|9+)$')
+            AND NOT is_placeholder('ssn', ssn_digits)
+            THEN ssn_digits
+    END AS ssn_four,
     CASE
         WHEN regexp_matches(email_text, '^[^@\s]+@[^@\s]+$')
             AND NOT is_placeholder('email', regexp_extract(email_text, '^[^@]+'))
@@ -182,6 +240,7 @@ SELECT
     number_word AS house_number,
     CASE
         WHEN NOT is_placeholder('address_line', array_to_string(address_words, ''))
+            AND NOT (number_word IS NULL AND array_length(list_filter(address_words, lambda word: no_home(word))) > 0)
             THEN nullif(array_to_string(list_transform(
                 list_filter(
                     CASE WHEN unit_at > 1 THEN list_slice(address_words, 1, unit_at - 1) ELSE address_words END,
@@ -194,8 +253,8 @@ SELECT
         WHEN unit_at > 1
             THEN nullif(regexp_replace(array_to_string(address_words[unit_at:], ''), '^((APT|APARTMENT|UNIT|STE|SUITE|LOT|RM|ROOM|SPC|SPACE|FLAT)(NO)?)+', ''), '')
     END AS unit,
-    city_letters AS city,
-    nullif(postal_letters, '') AS postal_code,
+    CASE WHEN NOT is_placeholder('city', city_letters) THEN city_letters END AS city,
+    nullif(nullif(postal_letters, ''), '99999') AS postal_code,
     CASE
         WHEN length(mother_word) > 1 AND NOT is_placeholder('first_name', mother_word)
             THEN coalesce(names_of[mother_word][1], mother_word)
@@ -214,16 +273,49 @@ WHERE ssn IS NOT NULL
 GROUP BY ssn
 HAVING count(DISTINCT birth_date) > shared_at_most();
 
--- Grain: one row per source person. sources: named, overshared.
+-- A day that a source gives for far more people than are born on one (1 January, where only the year was known) is no day.
+-- Grain: one row per source and such a day, of a year or of every year. sources: named.
+CREATE OR REPLACE TEMP TABLE heaped AS
+SELECT
+    source,
+    day
+FROM (
+    SELECT
+        source,
+        strftime(birth_date, '%m%d') AS day,
+        count(*) AS people,
+        sum(count(*)) OVER (PARTITION BY source) / 365.25 AS expected
+    FROM named
+    WHERE birth_date IS NOT NULL
+    GROUP BY source, day
+    UNION ALL
+    SELECT
+        source,
+        strftime(birth_date, '%Y%m%d') AS day,
+        count(*) AS people,
+        sum(count(*)) OVER (PARTITION BY source, left(day, 4)) / 365.25 AS expected
+    FROM named
+    WHERE birth_date IS NOT NULL
+    GROUP BY source, day
+)
+WHERE people >= heap_least() AND people > heap_times() * expected;
+
+-- Grain: one row per source person. sources: named, overshared, heaped.
 CREATE OR REPLACE TEMP TABLE identified AS
 SELECT
-    named.* EXCLUDE (ssn, ssn_end, first_formal, house_number),
+    named.* EXCLUDE (ssn, ssn_four, first_formal, house_number, birth_date),
+    CASE WHEN every_year.day IS NULL AND one_year.day IS NULL THEN named.birth_date END AS birth_date,
+    CASE WHEN every_year.day IS NOT NULL OR one_year.day IS NOT NULL THEN year(named.birth_date) END AS heap_year,
     CASE WHEN overshared.ssn IS NULL THEN named.ssn END AS ssn,
-    CASE WHEN overshared.ssn IS NULL AND (named.ssn IS NOT NULL OR length(named.ssn_end) = 4) THEN named.ssn_end END AS ssn_end,
+    coalesce(named.ssn_four, CASE WHEN overshared.ssn IS NULL THEN right(named.ssn, 4) END) AS ssn_end,
     CASE WHEN named.first_name IS NOT NULL THEN named.first_formal END AS first_root,
     CASE WHEN named.street IS NOT NULL THEN named.house_number END AS house_number
 FROM named
-LEFT JOIN overshared ON overshared.ssn = named.ssn;
+LEFT JOIN overshared ON overshared.ssn = named.ssn
+LEFT JOIN heaped AS every_year
+    ON every_year.source = named.source AND every_year.day = strftime(named.birth_date, '%m%d')
+LEFT JOIN heaped AS one_year
+    ON one_year.source = named.source AND one_year.day = strftime(named.birth_date, '%Y%m%d');
 
 DROP TABLE named;
 
@@ -264,9 +356,11 @@ SELECT
     sound_of(last_name) AS last_sound,
     CASE WHEN first_name < last_name THEN first_name || ' ' || last_name ELSE last_name || ' ' || first_name END AS both_names,
     generation,
+    multiple,
     birth_date,
     coalesce(strftime(birth_date, '%Y%m%d'), birth_text) AS birth_digits,
-    left(birth_digits, 4)::INTEGER AS birth_year,
+    coalesce(left(birth_digits, 4)::INTEGER, heap_year) AS birth_year,
+    heap_year,
     left(birth_digits, 6) AS birth_month,
     right(birth_digits, 4) AS birth_day,
     left(birth_digits, 4)

@@ -30,6 +30,8 @@ SECTIONS = {
         "pairs_at_once",
         "commonplace",
         "ssn_birth_dates",
+        "heap_least",
+        "heap_times",
         "sample_pairs",
         "training_pairs",
         "filled",
