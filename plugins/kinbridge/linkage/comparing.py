@@ -75,7 +75,7 @@ def compare(engine: Engine, model: Model, comparisons: Sequence[Comparison], rec
     query = _levels_sql(comparisons)
     # Pairs with all that is compared of them are large.
     for piece in engine.pieces("to_compare", int(model.limits["pairs_at_once"])):
-        engine.append("compared", query.format(pairs=piece))
+        engine.append("compared", query.replace("{pairs}", piece))
     engine.drop("to_compare", "comparable")
 
 
