@@ -77,7 +77,8 @@ def link(table: pd.DataFrame, shared: set[str]) -> pd.DataFrame:
         linker.training.estimate_parameters_using_expectation_maximisation(block)
     pairs = linker.inference.predict(threshold_match_probability=THRESHOLD)
     clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(pairs, THRESHOLD)
-    return clusters.as_pandas_dataframe()[["cluster_id", "unique_id"]]
+    found: pd.DataFrame = clusters.as_pandas_dataframe()[["cluster_id", "unique_id"]]
+    return found
 
 
 def main(sources: str, out: str) -> None:
