@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -24,6 +25,7 @@ from kinbridge.consent.gates import Gates
 from kinbridge.consent.rules import write_rules
 from kinbridge.consent.standing import look_at
 from kinbridge.consent.statement import Statement, Words, record_statement
+from kinbridge.demo.governance import refuse_consent
 from kinbridge.errors import KinbridgeError
 from kinbridge.integration.build import build_integrated
 from kinbridge.integration.publish import publish_mart
@@ -331,6 +333,20 @@ def test_the_state_on_a_day_is_that_of_a_plain_reckoning_in_whatever_order_it_ca
         every = {PROGRAM_OF.get(partner, partner) for partner in PARTNERS}
         found = {(name, each) for name, program in withheld for each in ([program] if program else every)}
         assert found == oracle(said, use_case, day, known)
+
+
+def test_the_demos_two_families_are_withheld_as_they_said(scene: Scene, tmp_path: Path) -> None:
+    """One takes everything back, the other excepts one question: the demo's table has figures by use case."""
+    (tmp_path / "home_visiting").mkdir()
+    rows = ["child_id", *(f"{name}@home_visiting" for name in ("ann", "ann", "ben", "cal"))]
+    (tmp_path / "home_visiting" / "enrollments_202601.csv").write_text("\n".join(rows), encoding="utf-8")
+    for name in ("ann", "ben", "cal"):
+        scene.knows(name, "home_visiting", "medicaid")
+    scene.rules(gates())
+    assert refuse_consent(scene.warehouse.steward, tmp_path, date(2026, 6, 1))
+    assert not refuse_consent(scene.warehouse.steward, tmp_path, date(2026, 6, 2))
+    assert scene.withheld("who_and_where") == {("ann", None), ("ben", None)}
+    assert scene.withheld("unduplicated_counts") == {("ann", None)}
 
 
 def test_the_command_line_records_and_shows_without_the_id_in_sight(

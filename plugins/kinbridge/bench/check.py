@@ -111,7 +111,16 @@ question: How many?
 goals: [Know how many]
 benefits: {p0: Knows how many}
 population: Children
-elements: [person.birth_date, person.sex]
+elements:
+  - person.birth_date
+  - person.sex
+  - family_member.family_role
+  - program_enrollment.program
+  - program_enrollment.entry_date
+  - program_enrollment.exit_date
+  - program_exit.exit_date
+  - early_intervention.service_start_date
+  - early_intervention.exit_date
 outputs: [children_served]
 consent: As each agreement says.
 """
