@@ -81,7 +81,7 @@ def test_an_upload_that_grows_is_not_taken(agency: Casework, clean: dict[str, st
     agency.drop(JUNE, SOUND[JUNE][:5000], age=50)
     with before_bytes(lambda: path.write_bytes(SOUND[JUNE][:9000])):
         found = agency.receive()
-    assert (found.new, agency.told(found, JUNE)) == ([], "KB-D06")
+    assert (found.new, agency.told(found, JUNE)) == ([], "KB-D07")
     agency.drop(JUNE, SOUND[JUNE], age=40)
     assert len(agency.receive().new) == 1
     agency.passes(clean)
@@ -125,7 +125,7 @@ def test_a_file_that_ends_elsewhere_than_announced_is_not_taken(agency: Casework
         agency.put(JUNE)
         with before_bytes(partial(os.truncate, agency.inbox / JUNE, size)):
             found = agency.receive()
-        assert (found.new, agency.told(found, JUNE)) == ([], "KB-D06"), size
+        assert (found.new, agency.told(found, JUNE)) == ([], "KB-D07"), size
         assert agency.landed() == []
     agency.put(JUNE)
     agency.receive()
@@ -156,10 +156,10 @@ def test_a_file_that_vanishes_is_told_and_keeps_no_other(agency: Casework, clean
     with between_looks((agency.inbox / JUNE).unlink):
         found = agency.collect()
     assert (len(found.new), agency.told(found, JUNE)) == (1, "KB-D08")
-    # Now when it is described for the second time, before it is opened.
+    # Now when it is described for the second time, before it is opened; with no time to fetch it while it rests.
     agency.put(JUNE)
     with before_download((agency.inbox / JUNE).unlink):
-        found = agency.collect()
+        found = agency.collect(settle_seconds=0)
     assert (found.new, agency.told(found, JUNE)) == ([], "KB-D08")
     agency.put(JUNE)
     agency.retry()

@@ -165,23 +165,43 @@ def test_a_growing_file_is_left_alone_until_it_rests(site: Site) -> None:
     assert len(site.collect().new) == 1
 
 
-def test_a_file_that_changed_between_two_looks_is_not_even_begun(site: Site) -> None:
+def test_of_a_file_that_changed_between_two_looks_nothing_stays(site: Site) -> None:
+    """What was fetched meanwhile was whole when it was fetched, and is not what lies there now."""
     with serving(Hostile()) as hostile:
         name, reads = named(site, "202601").encode(), []
         hostile.entries = {name: Thing(b"half", on_read=reads.append)}
         site.endpoint = hostile.endpoint()
-        whole = Thing(b"whole", on_read=reads.append)
+        whole = Thing(b"whole")
         timer = threading.Timer(0.6, lambda: hostile.entries.update({name: whole}))
         timer.start()
         result = site.collect(settle_seconds=1.5)
         timer.join()
-        assert ([waiting.code for waiting in result.waiting], reads) == (["KB-D07"], [])
+        assert (result.new, [waiting.code for waiting in result.waiting]) == ([], ["KB-D07"])
+        assert reads, "it was fetched while it should have rested"
+        assert leftovers(site.landing) == []
+
+
+def test_a_resting_file_is_fetched_once(site: Site) -> None:
+    with serving(Hostile()) as hostile:
+        reads: list[object] = []
+        hostile.entries = {named(site, "202601").encode(): Thing(b"january", on_read=reads.append)}
+        site.endpoint = hostile.endpoint()
+        began = time.monotonic()
+        [delivery] = site.collect(settle_seconds=0.5).new
+        assert time.monotonic() - began >= 0.5
+        assert site.delivery(delivery).size_bytes == len(b"january")
+        once = len(reads)
+        hostile.entries = {named(site, "202602").encode(): Thing(b"january2", on_read=reads.append)}
+        site.collect(settle_seconds=0)  # no time to fetch ahead
+        assert len(reads) == 2 * once
 
 
 def test_a_file_written_a_moment_ago_is_left_for_the_next_run(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.drop(named(site, "202601"), b"january", age=0)
     # Without the pause, as when the server's clock is behind ours: both looks see the same young file.
-    monkeypatch.setattr(collect_module, "time", SimpleNamespace(sleep=lambda _: None, time=time.time))
+    monkeypatch.setattr(
+        collect_module, "time", SimpleNamespace(sleep=lambda _: None, time=time.time, monotonic=time.monotonic)
+    )
     assert [waiting.code for waiting in site.collect(settle_seconds=5).waiting] == ["KB-D07"]
     assert len(site.collect(settle_seconds=0).new) == 1
 

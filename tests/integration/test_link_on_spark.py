@@ -26,6 +26,7 @@ from kinbridge.linkage.engine.on_spark import SparkEngine
 from kinbridge.linkage.engine.spark_session import Session
 from kinbridge.linkage.link import Linkage, link
 from kinbridge.linkage.model import Model, read_model
+from kinbridge.simulator.layout import LAYOUTS
 from kinbridge.simulator.simulation import simulate
 
 FIRST = ["Olivia", "Liam", "Emma", "Noah", "Ava", "Elijah", "Sophia", "Mateo", "Katherine", "Lucas", "Camila", "Bob"]
@@ -75,8 +76,8 @@ def list_of_strangers() -> pa.Table:
 def two_agencies(folder: Path) -> pa.Table:
     """Families of the simulator, as two of its agencies write them down."""
     simulate(folder, families=130, seed=5, months=1, held=None)
-    texts: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
-    medicaid = pd.read_csv(folder / "medicaid" / "eligibility_202607.txt", sep="|", **texts).rename(
+    eligible, served = LAYOUTS["medicaid/eligibility_v1"], LAYOUTS["snap/participation_v1"]
+    medicaid = eligible.read(folder / "medicaid" / "eligibility_202607.txt").rename(
         columns={
             "MEMBER_ID": "source_person_id",
             "CASE_ID": "family_key",
@@ -91,7 +92,7 @@ def two_agencies(folder: Path) -> pa.Table:
             "ZIP": "postal_code",
         }
     )
-    snap = pd.read_csv(folder / "snap" / "participation_202607.tsv", sep="\t", **texts).rename(
+    snap = served.read(folder / "snap" / "participation_202607.tsv").rename(
         columns={
             "individual_id": "source_person_id",
             "case_number": "family_key",
@@ -181,8 +182,8 @@ AWKWARD = [
         "levenshtein(a, b)",
         "damerau_levenshtein(a, b)",
         "jaccard(nullif(a, ''), nullif(b, ''))",
-        "list_has_any([a, 'AB'], [b])",
-        "list_contains([a, 'AB'], b)",
+        "list_has_any(CASE WHEN a IS NOT NULL THEN [a, 'AB'] END, CASE WHEN b IS NOT NULL THEN [b] END)",
+        "list_contains(CASE WHEN a IS NOT NULL THEN [a, 'AB'] END, b)",
         "upper(strip_accents(a))",
         "lower(b)",
         "translate(upper(strip_accents(a)), 'ØŁ', 'OL')",

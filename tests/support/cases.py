@@ -213,7 +213,7 @@ def between_looks(action: Callable[[], object]) -> Iterator[None]:
             todo.pop()()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collect_module, "time", SimpleNamespace(sleep=pause, time=time.time))
+        patch.setattr(collect_module, "time", SimpleNamespace(sleep=pause, time=time.time, monotonic=time.monotonic))
         yield
 
 

@@ -192,6 +192,10 @@ class Intake:
         )
         names = ", ".join(["ledger.delivery", "ledger.finding", *(name for (name,) in record)])
         self.warehouse.query(f"TRUNCATE {names} CASCADE")
+        for (name,) in self.warehouse.query(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'record_feed' AND tablename NOT LIKE '%\\_\\_rest'"
+        ):
+            self.warehouse.query(f'DROP TABLE record_feed."{name}"')
         for (name,) in self.warehouse.query("SELECT tablename FROM pg_tables WHERE schemaname = 'landing'"):
             self.warehouse.query(f'DROP TABLE landing."{name}" CASCADE')
 

@@ -220,6 +220,22 @@ def bench_series(
     run_series(into, sizes=rows or SIZES, beside=ways_of(beside), say=_say)
 
 
+@bench_app.command("link")
+def bench_link(
+    config: Annotated[Path, typer.Option(help="The configuration of `kinbridge link files`.")],
+    beside: Annotated[str | None, typer.Option(help="Run this too, on the same records: splink.")] = None,
+    runs: Annotated[int, typer.Option(min=1, help="How often to run each; medians are printed.")] = 3,
+) -> None:
+    """Measure `kinbridge link files` as a whole process, beside a bare Splink model of the same records."""
+    from kinbridge.bench.link import run_link
+
+    try:
+        typer.echo(run_link(config, beside=beside, runs=runs, say=_say).to_table())
+    except KinbridgeError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
 @bench_app.command("check")
 def bench_check(
     agreements: Annotated[int, typer.Option(min=1, help="How many agreements.")] = 1000,

@@ -30,6 +30,11 @@ def typed_name(column: Column) -> str:
     return column.name if column.logical_type == "string" else f"{column.name}__typed"
 
 
+def read_name(column: Column) -> str:
+    """The name of the view's column that says whether the column's text could be read as its type."""
+    return f"{column.name}__read"
+
+
 def sql_type(column: Column) -> str:
     """The Postgres type of the column in the typed view."""
     if column.logical_type == "date":

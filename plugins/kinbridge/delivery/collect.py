@@ -179,8 +179,8 @@ class _Run:
     def settled(self, session: Session, candidates: list[_Candidate], most: int) -> Iterable[_Candidate]:
         """Those whose size and time did not change between the look before and a second one.
 
-        Meanwhile up to `most` of them are fetched; not those that are still too young, and none that may have to wait for
-        a manifest, or it would be fetched in vain at every run.
+        Meanwhile up to `most` of them are fetched; not those that are still too young, and none that may have to wait
+        for a manifest, or it would be fetched in vain at every run.
         """
         if not candidates:
             return []
@@ -192,12 +192,13 @@ class _Run:
         names = {candidate.file.name for candidate in candidates}
         listing = list_inbox(session, self.plan.inbox, lambda name: name in names or self._wants(name))
         again = {file.name: file for file in listing.files}
+        odd = {oddity.file: oddity.code for oddity in listing.oddities}
         self.beside = {name: file for name, file in again.items() if self.beside.get(name) == file}
         settled = []
         for candidate in candidates:
             file = candidate.file
             if file.name not in again:
-                self._refuse(file, "KB-D08")
+                self._refuse(file, odd.get(printable(file.name), "KB-D08"))
             elif again[file.name] != file or self._too_young(file):
                 self._wait(file, "KB-D07")
             else:

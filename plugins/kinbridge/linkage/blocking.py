@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.model import Duplicates, Model
+from kinbridge.linkage.model_check import TOO_BROAD
 from kinbridge.linkage.purpose import Only, everybody
 
 EACH = "each with each"
@@ -41,7 +42,10 @@ def find_candidates(engine: Engine, model: Model, records: int, only: Only = eve
         return _compare_all(engine, model, only)
     left_out = int(min(model.limits["pairs_per_record"] * records, model.limits["pairs_at_most"]))
     parts = []
+    commonplace = _commonplace(engine, model)
     for number, columns in enumerate(model.blocking):
+        if commonplace.intersection(columns):
+            continue
         size, pairs = _block_size(engine, columns, model.limits["block_size"], left_out)
         if pairs == 0:
             continue
@@ -95,6 +99,20 @@ def _make_candidates(engine: Engine, model: Model, pairs: str) -> None:
         WHERE left_record.source <> right_record.source OR left_record.source NOT IN ({single})
         """,
     )
+
+
+def _commonplace(engine: Engine, model: Model) -> set[str]:
+    """The broad columns in which nearly all records agree: where all live in one city, it would only use up pairs."""
+    broad = sorted({column for columns in model.blocking if len(columns) > 1 for column in columns} & TOO_BROAD)
+    shares = "\nUNION ALL\n".join(
+        f"""
+        SELECT '{column}' AS name, sum(size * size) / (sum(size) * sum(size)) AS share
+        FROM (SELECT count(*)::DOUBLE AS size FROM cleaned WHERE {column} IS NOT NULL GROUP BY {column})
+        """
+        for column in broad
+    )
+    found = engine.rows(shares) if broad else []
+    return {name for name, share in found if share is not None and share > model.limits["commonplace"]}
 
 
 def _block_size(engine: Engine, columns: Sequence[str], limit: float, budget: int) -> tuple[int, int]:

@@ -9,16 +9,18 @@ logged or kept.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from splink import Linker, SettingsCreator
+from splink import SettingsCreator
 
 from kinbridge.linkage.blocking import pairs_within
 from kinbridge.linkage.columnar import numbers
+from kinbridge.linkage.columns import CLEANED_COLUMNS
 from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.model import Comparison, Model
 from kinbridge.linkage.purpose import Only, everybody
@@ -26,8 +28,6 @@ from kinbridge.linkage.purpose import Only, everybody
 # What a pair was compared for, beside the number of a blocking rule: `RANDOM` and the passes that follow below it are
 # for learning only.
 RANDOM = -1
-# Splink weighs a level with log2(m / u). With u so small, m can make that the level's number, whatever it is.
-TINY = 40
 PASS_BLOCK = 1000
 
 
@@ -80,57 +80,73 @@ def compare(  # noqa: PLR0917 - what is compared, how, and what may be
     if not comparisons or records < 2:
         return
     _draw(engine, model, records, seed, only)
-    # What Splink makes of pairs is large.
+    _make_comparable(engine, comparisons)
+    query = _levels_sql(comparisons)
+    # Pairs with all that is compared of them are large.
     for piece in engine.pieces("to_compare", int(model.limits["pairs_at_once"])):
-        _compare_piece(engine, comparisons, piece)
-    engine.drop("to_compare")
+        engine.append("compared", query.replace("{pairs}", piece))
+    engine.drop("to_compare", "comparable")
 
 
-def _compare_piece(engine: Engine, comparisons: Sequence[Comparison], piece: str) -> None:
-    """Compare the pairs of the table `piece`."""
-    with quiet_splink():
-        api = engine.splink()
-        linker = Linker(
-            api.register("cleaned"),
-            SettingsCreator(**_level_settings(engine, comparisons)),
-            log_level=None,
-            validate_settings=False,
-        )
-        linker.table_management.register_blocked_pairs_for_predict(api.register(piece))
-        predicted = linker.inference.predict(warning_mode="never")
-        levels = ", ".join(
-            f"round(mw_{comparison.name})::UTINYINT, ({_rarity(comparison)})::FLOAT" for comparison in comparisons
-        )
-        engine.append(
-            "compared",
+def _make_comparable(engine: Engine, comparisons: Sequence[Comparison]) -> None:
+    """Make the table `comparable`: what is compared of `cleaned`, and how often values occur that are weighed so."""
+    names, joins = _columns(comparisons), []
+    for column in _weighed_by_rarity(comparisons):
+        names.append(f"tf_{column}")
+        joins.append(
             f"""
-            SELECT least(record_l, record_r), greatest(record_l, record_r), match_key::TINYINT, {levels}
-            FROM {predicted.physical_name}
-            """,
+            LEFT JOIN (
+                SELECT {column}, count(*) / sum(count(*)) OVER () AS tf_{column}
+                FROM cleaned
+                WHERE {column} IS NOT NULL
+                GROUP BY {column}
+            ) AS share_of_{column} USING ({column})
+            """
         )
-        predicted.drop_table_from_database_and_remove_from_cache()
-        linker.table_management.delete_tables_created_by_splink_from_db()
+    engine.make("comparable", f"SELECT {', '.join(names)} FROM cleaned {' '.join(joins)}")
 
 
-def _rarity(comparison: Comparison) -> str:
-    for number, level in enumerate(comparison.levels, start=1):
-        if level.rare_values_of:
-            return f"CASE WHEN round(mw_{comparison.name}) = {number} THEN -{TINY} - mw_tf_adj_{comparison.name} END"
-    return "NULL"
+def _levels_sql(comparisons: Sequence[Comparison]) -> str:
+    """SQL for the rows of `compared`, with Splink's own SQL for the levels; `{pairs}` stands for the table of pairs.
+
+    Splink's `predict` would weigh each pair too, which is worked out here later and for good: building its queries and
+    the weights takes as long as comparing thirty thousand records.
+    """
+    with quiet_splink():
+        settings = SettingsCreator(**splink_settings(comparisons, 0.5)).get_settings("duckdb")
+    # Splink counts levels from the last, 0, and gives -1 where something is missing.
+    levels = []
+    for index, comparison in enumerate(comparisons):
+        gamma, count = f"gamma_{comparison.name}", len(comparison.levels)
+        levels.append(f"(CASE WHEN {gamma} < 0 THEN 0 ELSE {count} - {gamma} END)::UTINYINT AS c{index}")
+        rare = "NULL"
+        for number, level in enumerate(comparison.levels, start=1):
+            if level.rare_values_of:
+                rare = f"CASE WHEN {gamma} = {count - number} THEN log2(tf_{level.rare_values_of}_l) END"
+        levels.append(f"({rare})::FLOAT AS t{index}")
+    return f"""
+        SELECT record_l AS l, record_r AS r, match_key::TINYINT AS rule, {", ".join(levels)}
+        FROM (
+            SELECT {", ".join(settings._columns_to_select_for_comparison_vector_values)}
+            FROM (
+                SELECT {", ".join(settings._columns_to_select_for_blocking)}, pair.match_key
+                FROM {{pairs}} AS pair
+                INNER JOIN comparable AS l ON l.record = pair.join_key_l
+                INNER JOIN comparable AS r ON r.record = pair.join_key_r
+            ) AS both_sides
+        ) AS agreement
+    """
 
 
-def _level_settings(engine: Engine, comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    settings = splink_settings(comparisons, 0.5)
-    settings["retain_intermediate_calculation_columns"] = True
-    for comparison in settings["comparisons"]:
-        for level in comparison["comparison_levels"]:
-            if level["sql_condition"] != "ELSE":
-                level["sql_condition"] = engine.expression(level["sql_condition"])
-        levels = [level for level in comparison["comparison_levels"] if not level.get("is_null_level")]
-        for number, level in enumerate(levels, start=1):
-            level["u_probability"] = 2.0**-TINY
-            level["m_probability"] = 2.0 ** (number - TINY)
-    return settings
+def _weighed_by_rarity(comparisons: Sequence[Comparison]) -> list[str]:
+    return [level.rare_values_of for entry in comparisons for level in entry.levels if level.rare_values_of]
+
+
+def _columns(comparisons: Sequence[Comparison]) -> list[str]:
+    """The number of a record, and the cleaned columns that the comparisons look at."""
+    conditions = [text for entry in comparisons for text in (entry.missing, *(level.when for level in entry.levels))]
+    named = {name for text in conditions for name in re.findall(r"\b(\w+)_[lr]\b", text)}
+    return ["record", *sorted(named & CLEANED_COLUMNS)]
 
 
 def splink_settings(comparisons: Sequence[Comparison], share: float) -> dict[str, Any]:

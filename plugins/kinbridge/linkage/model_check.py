@@ -28,6 +28,7 @@ SECTIONS = {
         "pairs_per_record",
         "pairs_at_most",
         "pairs_at_once",
+        "commonplace",
         "ssn_birth_dates",
         "sample_pairs",
         "training_pairs",

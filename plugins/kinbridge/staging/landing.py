@@ -23,6 +23,7 @@ from kinbridge.contract.sql import (
     fault_name,
     ident,
     literal,
+    read_name,
     reference_name,
     sql_type,
     typed_name,
@@ -168,7 +169,7 @@ class Landing:
         """Makes the typed view: the rows, which are at fault, and whether what they refer to is known by now."""
         names = [name for c in self.columns for name in dict.fromkeys((c.name, typed_name(c)))]
         shown = [f"t.{ident(name)}" for name in names]
-        outer = ", ".join(["t.line_no", "t.row_shape", *shown, *self._references(), *self._faults()])
+        outer = ", ".join(["t.line_no", "t.row_shape", *shown, *self._readable(), *self._references(), *self._faults()])
         faults = f" LEFT JOIN {self.fault} AS f ON f.line_no = t.line_no" if self.fault_rules else ""
         return f"CREATE VIEW {self.view} WITH (security_invoker = true) AS SELECT {outer} FROM {self.rows} AS t{faults}"
 
@@ -188,6 +189,16 @@ class Landing:
     def _twins(self) -> list[Column]:
         """The columns that have a typed twin, in the order in which readers give these."""
         return [self.columns[place] for place, _ in twins(self.columns)]
+
+    def _readable(self) -> Iterable[str]:
+        """Whether what is there could be read: for Great Expectations, which would look at the rows anew for each
+        condition on other columns."""
+        for column in self._twins():
+            text, typed = (f"t.{ident(name)}" for name in (column.name, typed_name(column)))
+            yield (
+                f"CASE WHEN {text} IS NULL OR {typed} IS NOT NULL THEN 'read' ELSE 'unread' END "
+                f"AS {ident(read_name(column))}"
+            )
 
     def _references(self) -> Iterable[str]:
         for rule in rules(self.feed, self.columns):

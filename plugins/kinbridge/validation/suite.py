@@ -13,7 +13,7 @@ from typing import Any
 
 from kinbridge.contract.model import FAULT_KINDS, Column, Feed, Kind, Rule
 from kinbridge.contract.rules import rules
-from kinbridge.contract.sql import fault_name, reference_name, typed_name
+from kinbridge.contract.sql import fault_name, read_name, reference_name, typed_name
 from kinbridge.settings import great_expectations_folder
 
 AS_OF = {"$PARAMETER": "as_of"}
@@ -101,11 +101,7 @@ def _column_expectation(column: Column, rule: Rule) -> tuple[str, dict[str, Any]
         case Kind.PRESENCE:
             return "expect_column_values_to_not_be_null", {"column": column.name}
         case Kind.TYPE:
-            return "expect_column_values_to_not_be_null", {
-                "column": typed_name(column),
-                "row_condition": f'col("{column.name}").notNull()',
-                "condition_parser": "great_expectations",
-            }
+            return "expect_column_values_to_be_in_set", {"column": read_name(column), "value_set": ["read"]}
         case Kind.FORMAT:
             return "expect_column_values_to_match_regex", {"column": column.name, "regex": rule.pattern}
         case Kind.CODE_SET:

@@ -61,11 +61,3 @@ class Engine(ABC):
     @abstractmethod
     def pieces(self, table: str, rows: int) -> Iterator[str]:
         """Names under which `table` can be read piece by piece, of at most `rows` rows where memory is scarce."""
-
-    @abstractmethod
-    def expression(self, text: str) -> str:
-        """An SQL expression in this engine's own dialect, for Splink's settings."""
-
-    @abstractmethod
-    def splink(self) -> Any:
-        """Splink's access to this engine; tables are known to it by their names."""

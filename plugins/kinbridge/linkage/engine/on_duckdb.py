@@ -7,7 +7,6 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from splink import DuckDBAPI
 
 from kinbridge.linkage.engine.engine import Engine
 
@@ -68,15 +67,10 @@ class DuckDBEngine(Engine):
     def pieces(self, table: str, rows: int) -> Iterator[str]:
         """The table in pieces of `rows` rows, one copied at a time."""
         [(count,)] = self.rows(f"SELECT count(*) FROM {table}")
+        if count <= rows:
+            yield table
+            return
         for start in range(0, count, rows):
             self.make("piece", f"SELECT * FROM {table} WHERE rowid >= {start} AND rowid < {start + rows}")
             yield "piece"
             self.drop("piece")
-
-    def expression(self, text: str) -> str:
-        """The expression as it is."""
-        return text
-
-    def splink(self) -> Any:
-        """Splink over the same connection."""
-        return DuckDBAPI(connection=self._connection)

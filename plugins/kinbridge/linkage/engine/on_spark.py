@@ -38,7 +38,6 @@ class SparkEngine(Engine):
         self._session = session
         self._spark = session.spark
         self._sql = SparkSql()
-        self._splink = _splink(self._spark)
         self._number = count(1)
         self._files: dict[str, list[str]] = {}
         self._views: set[str] = set()
@@ -53,9 +52,6 @@ class SparkEngine(Engine):
         super().__exit__(kind, error, trace)
         if isinstance(error, (Py4JError, PySparkException)):
             condition = error.getCondition() if isinstance(error, PySparkException) else None
-            import traceback
-
-            traceback.print_exception(error)
             raise KinbridgeError("KB-K09", kind=condition or type(error).__name__) from None
 
     def close(self) -> None:
@@ -110,14 +106,6 @@ class SparkEngine(Engine):
         yield "piece"
         self.drop("piece")
 
-    def expression(self, text: str) -> str:
-        """The expression in Spark's dialect."""
-        return self._sql.query(text)
-
-    def splink(self) -> Any:
-        """Splink over the same session; it writes what lies between its steps to the session's folder."""
-        return self._splink
-
     def _view(self, name: str, rows: Any) -> None:
         rows.createOrReplaceTempView(name)
         self._views.add(name)
@@ -137,9 +125,3 @@ class SparkEngine(Engine):
     def _read(self, table: str, places: list[str]) -> None:
         self._spark.read.parquet(*places).createOrReplaceTempView(table)
         self._files[table] = places
-
-
-def _splink(spark: Any) -> Any:
-    from splink.internals.spark.database_api import SparkAPI
-
-    return SparkAPI(spark_session=spark, break_lineage_method="parquet")

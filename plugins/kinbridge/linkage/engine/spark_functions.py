@@ -1,8 +1,8 @@
 """What Spark lacks or has otherwise, as functions of Spark: DuckDB's own, over batches of Arrow.
 
-Spark's letters of other case and Splink's Jaro-Winkler differ from DuckDB's (`İ` and `ß`; how transposed letters are
-counted), and Spark takes no accents away. They run in Python beside each executor, which needs `duckdb` and `pyarrow`
-there, and nothing of this project.
+Spark's letters of other case, and the Jaro-Winkler of both Spark and Splink's jar, differ from DuckDB's (`ﬁ`; how
+transposed letters are counted), and Spark takes no accents away. They run in Python beside each executor, which needs
+`duckdb` and `pyarrow` there. Their names are nobody's else: Spark prefers its own functions to given ones.
 """
 
 from __future__ import annotations
@@ -14,16 +14,20 @@ import pyarrow as pa
 
 # By its name in Spark: the expression of DuckDB over `a`, or `a` and `b`; its type in Spark.
 FUNCTIONS = {
-    "jaro_winkler_similarity": ("jaro_winkler_similarity(a, b)", "double"),
-    "lower_letters": ("lower(a)", "string"),
-    "strip_accents": ("strip_accents(a)", "string"),
-    "upper_letters": ("upper(a)", "string"),
+    "kinbridge_jaro_winkler": ("jaro_winkler_similarity(a, b)", "double"),
+    "kinbridge_lower": ("lower(a)", "string"),
+    "kinbridge_strip_accents": ("strip_accents(a)", "string"),
+    "kinbridge_upper": ("upper(a)", "string"),
 }
 
 
 def register_functions(spark: Any) -> None:
-    """Make `FUNCTIONS` known to the SQL of a Spark session."""
+    """Make `FUNCTIONS`, and those of Splink's jar, known to the SQL of a Spark session."""
     from pyspark.sql.functions import arrow_udf
+    from splink.internals.spark.jar_location import get_scala_udfs
+
+    for of_jar in get_scala_udfs():
+        spark.udf.registerJavaFunction(*of_jar)
 
     for name, (expression, kind) in FUNCTIONS.items():
         made = _of_two(expression) if "b" in expression.partition("(")[2] else _of_one(expression)

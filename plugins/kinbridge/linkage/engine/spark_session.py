@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -64,15 +65,16 @@ def spark_session(config: SparkConfig) -> Iterator[Session]:
             tables = _place(spark, config, folder)
             register_functions(spark)
             yield Session(spark, tables)
+            delete(spark, tables)
         finally:
-            if config.checkpoint:
-                delete(spark, tables)
+            # Where it has not been deleted by now, Java deletes it as it ends.
             _ended(spark)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _started(config: SparkConfig, folder: Path) -> Any:
+    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
     from splink.internals.spark.jar_location import similarity_jar_location
@@ -98,8 +100,9 @@ def _started(config: SparkConfig, folder: Path) -> Any:
         # SPARK_LOCAL_DIRS would win over the private folder.
         with _environment({"PYSPARK_PYTHON": python, "SPARK_LOCAL_DIRS": str(folder)}):
             return builder.getOrCreate()
-    except (PySparkException, OSError):
-        raise KinbridgeError("KB-K07", engine="spark", problem="Spark does not start; it needs Java 17") from None
+    except (PySparkException, Py4JError, OSError):
+        problem = "Spark does not start; it needs Java 17 and the master that is named"
+        raise KinbridgeError("KB-K07", engine="spark", problem=problem) from None
 
 
 def _ended(spark: Any) -> None:
@@ -111,7 +114,10 @@ def _ended(spark: Any) -> None:
     gateway.shutdown()
     # Java ends when it can read no more from here.
     gateway.proc.stdin.close()
-    gateway.proc.wait(timeout=SECONDS_TO_END)
+    try:
+        gateway.proc.wait(timeout=SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        gateway.proc.kill()
     SparkContext._gateway = SparkContext._jvm = None
 
 
@@ -130,10 +136,22 @@ def _environment(wanted: dict[str, str]) -> Iterator[None]:
 
 
 def _place(spark: Any, config: SparkConfig, folder: Path) -> str:
-    """Make the folder of the tables, which is Splink's checkpoint directory as well; nobody else may enter it."""
+    """Make the folder of the tables, which is Spark's checkpoint directory as well."""
+    from py4j.protocol import Py4JError
+
     place = (
         f"{config.checkpoint.rstrip('/')}/kinbridge-{uuid4()}" if config.checkpoint else (folder / "tables").as_uri()
     )
+    try:
+        _made_private(spark, place)
+    except Py4JError:
+        raise KinbridgeError("KB-K07", engine="spark", problem="the checkpoint folder cannot be made") from None
+    spark.sparkContext.setCheckpointDir(place)
+    return place
+
+
+def _made_private(spark: Any, place: str) -> None:
+    """Make a folder, here or on the cluster, that nobody else may enter."""
     files = spark._jvm.org.apache.hadoop.fs
     path = files.Path(place)
     private = files.permission.FsPermission("700")
@@ -142,8 +160,6 @@ def _place(spark: Any, config: SparkConfig, folder: Path) -> str:
     system.setPermission(path, private)
     # Also where this process is killed: Java ends with it, and deletes the folder then.
     system.deleteOnExit(path)
-    spark.sparkContext.setCheckpointDir(place)
-    return place
 
 
 def delete(spark: Any, place: str) -> None:
