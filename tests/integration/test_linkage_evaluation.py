@@ -24,7 +24,7 @@ FEEDS = {"medicaid/people_v1", "snap/people_v1"}
 GATES = open_gates(FEEDS)
 PEOPLE = 350
 RACES = ("White", "HispanicOrLatino", "Asian")
-HISTORY = "partner, feed, delivery_id, line_no, contract_version, as_of, row_hash, known_from"
+HISTORY = "partner, feed, delivery_id, line_no, contract_version, as_of, known_from"
 PARTS = ["ka", "lo", "mi", "ren", "sa", "tu", "vel", "dor", "bri", "nos"]
 
 
@@ -65,7 +65,7 @@ def filled(warehouse: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "INSERT INTO record.person (source_person_id, first_name, last_name, birth_date, sex, race_ethnicity,"
                 f" {HISTORY}) VALUES %s",
                 [
-                    (*row, partner, feed, delivery, line, "1.0.0", "2026-07-31", 1, "2026-08-01")
+                    (*row, partner, feed, delivery, line, "1.0.0", "2026-07-31", "2026-08-01")
                     for line, row in enumerate(people, 2)
                 ],
             )
