@@ -45,9 +45,9 @@ class Gates:
 
     `linkable` are feeds; `unlinkable` the others that are declared, each with the clause. `apart` has the clause for
     each feed and another with which its agreement bars linking, `unlinked` by feed the use cases that it serves and
-    for which it may not be linked. `programs` are the codes of programs that there are.
-    `without` has, for each feed, the elements of the common schema that its mapping fills and its agreement does not give
-    (any more), each with the clause.
+    for which it may not be linked. `programs` are the codes of programs that there are. `without` has, for each feed,
+    the elements of the common schema that its mapping fills and its agreement does not give (any more), each with the
+    clause.
     """
 
     day: date

@@ -53,7 +53,11 @@ def _give_words(engine: Engine, model: Model) -> None:
         if values
     )
     engine.run(f"CREATE OR REPLACE TEMP MACRO is_placeholder(asked, given) AS CASE asked {placeholders} ELSE false END")
-    for macro, limit in (("shared_at_most", "ssn_birth_dates"), ("heap_least", "heap_least"), ("heap_times", "heap_times")):
+    for macro, limit in (
+        ("shared_at_most", "ssn_birth_dates"),
+        ("heap_least", "heap_least"),
+        ("heap_times", "heap_times"),
+    ):
         engine.run(f"CREATE OR REPLACE TEMP MACRO {macro}() AS {model.limits[limit]!r}")
     for name, columns, file in (
         ("nickname", ("nickname", "name"), "nicknames.csv"),
