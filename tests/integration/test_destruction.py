@@ -14,6 +14,7 @@ import pytest
 from pypdf import PdfReader
 from tests.support import workers
 from tests.support.failpoints import kill_before
+from tests.support.gates import open_gates
 from tests.support.retained import AFTER, ATLAS, BOREAS, Retained, person, retained_site
 from typer.testing import CliRunner, Result
 
@@ -25,6 +26,9 @@ from kinbridge.destruction.erase import flush
 from kinbridge.destruction.proposal import decide
 from kinbridge.destruction.search import hits_in_file
 from kinbridge.errors import KinbridgeError
+from kinbridge.linkage.decision import pair_of, record_decision
+from kinbridge.linkage.model import read_model
+from kinbridge.linkage.run import link_people
 from kinbridge.retention.hold import lift_hold, place_hold
 from kinbridge.retention.request import request_destruction
 from kinbridge.warehouse.connection import transaction
@@ -115,6 +119,23 @@ def test_the_files_of_the_database_hold_nothing_either(quick: Retained) -> None:
     carry_out(quick.site, quick.batch_over(ATLAS), BY)
     flush(quick.warehouse.superuser)
     assert _in_files(own, DESTROYED) == []
+
+
+@pytest.mark.case(40)
+def test_what_linkage_keeps_of_them_is_destroyed_too(quick: Retained) -> None:
+    gates, model = open_gates({ATLAS, BOREAS}), read_model()
+    linked = link_people(quick.warehouse.linkage, model, gates)
+    pair = pair_of(("atlas", "atqz0001id"), ("boreas", "boqz0001id"))
+    with transaction(quick.warehouse.steward) as connection:
+        record_decision(connection, pair, "different", "atqz0001id is another", BY)
+    link_people(quick.warehouse.linkage, model, gates)
+    held = set(quick.holding(DESTROYED))
+    assert {"identity.prepared", "identity.membership", "identity.pair_decision"} <= held
+    carry_out(quick.site, quick.batch_over(ATLAS), BY)
+    assert quick.holding(DESTROYED) == []
+    again = link_people(quick.warehouse.linkage, model, gates)
+    assert (again.scope, again.training, again.records) == ("whole", linked.training, 20)
+    assert (again.new_people, again.merged, again.split) == (0, 0, 0)
 
 
 def _in_files(folder: Path, text: str) -> list[str]:

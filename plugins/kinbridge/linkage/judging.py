@@ -1,8 +1,8 @@
 """What the weights of pairs come to: doubts, contradictions, people's decisions, and clusters.
 
-Input: the tables `cleaned`, `scored` and `verdict` in DuckDB; output: the tables `judged` and `clustered`. What is said of
-a pair depends on its two records, the trained model and what people decided; which records are one person, on the pairs
-of its component. So a component may be judged alone and comes out as among all others.
+Input: the tables `cleaned`, `scored` and `verdict` in DuckDB; output: the tables `judged` and `clustered`. What is
+said of a pair depends on its two records, the trained model and what people decided; which records are one person, on
+the pairs of its component. So a component may be judged alone and comes out as among all others.
 """
 
 from __future__ import annotations

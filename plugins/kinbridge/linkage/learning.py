@@ -57,7 +57,8 @@ def learn(connection: duckdb.DuckDBPyConnection, model: Model, records: int, *, 
         records=records,
         sources=tuple(source for (source,) in sources),
         comparisons=tuple(
-            Weighed(entry.name, m, u) for entry, m, u in zip(numbers.comparisons, numbers.m, numbers.u, strict=True)
+            Weighed(entry.name, tuple(level.label for level in entry.levels), m, u)
+            for entry, m, u in zip(numbers.comparisons, numbers.m, numbers.u, strict=True)
         ),
         share=numbers.share,
         priors={},

@@ -39,7 +39,8 @@ def score(connection: duckdb.DuckDBPyConnection, model: Model, trained: TrainedM
             rule,
             ({terms} + {bits(trained.share)!r}) + coalesce(
                 prior.bits,
-                CASE WHEN compared.source_left = compared.source_right THEN {trained.within!r} ELSE {trained.between!r} END
+                CASE WHEN compared.source_left = compared.source_right THEN {trained.within!r}
+                ELSE {trained.between!r} END
             ) AS weight
             {"".join(f", {number}" for number in numbers)}
         FROM (

@@ -1,7 +1,7 @@
 """A trained model: the numbers by which pairs are scored, learnt once and kept.
 
-With it a pair's weight depends on the two records alone, so a record that comes later is scored as it would have been at
-first. Plain values in and out, for a row of the database or a declared file; it never holds a value of a person.
+With it a pair's weight depends on the two records alone, so a record that comes later is scored as it would have been
+at first. Plain values in and out, for a row of the database or a declared file; it never holds a value of a person.
 Term frequencies, which do, are kept apart (`identity.term_frequency`).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import Any
@@ -24,9 +24,10 @@ from kinbridge.linkage.model import Comparison, Model
 
 @dataclass(frozen=True)
 class Weighed:
-    """A comparison that counts: m and u of its levels, from the closest agreement to none."""
+    """A comparison that counts: its levels from the closest agreement to none, with m and u."""
 
     name: str
+    levels: tuple[str, ...]
     m: tuple[float, ...]
     u: tuple[float, ...]
 
@@ -68,7 +69,9 @@ class TrainedModel:
         known = {one.name: one for one in model.comparisons}
         found = [known.get(one.name) for one in self.comparisons]
         fits = [
-            entry is not None and len(entry.levels) == len(one.m) == len(one.u)
+            entry is not None
+            and tuple(level.label for level in entry.levels) == one.levels
+            and len(one.levels) == len(one.m) == len(one.u)
             for entry, one in zip(found, self.comparisons, strict=True)
         ]
         if self.model != model.title or not all(fits):
@@ -83,7 +86,10 @@ def to_plain(trained: TrainedModel) -> dict[str, Any]:
         "digest": trained.digest,
         "records": trained.records,
         "sources": list(trained.sources),
-        "comparisons": [{"name": one.name, "m": list(one.m), "u": list(one.u)} for one in trained.comparisons],
+        "comparisons": [
+            {"name": one.name, "levels": list(one.levels), "m": list(one.m), "u": list(one.u)}
+            for one in trained.comparisons
+        ],
         "share": trained.share,
         "priors": [
             {"left": left, "right": right, "bits": bits} for (left, right), bits in sorted(trained.priors.items())
@@ -106,7 +112,12 @@ def from_plain(data: Mapping[str, Any]) -> TrainedModel:
         records=int(data["records"]),
         sources=tuple(map(str, data["sources"])),
         comparisons=tuple(
-            Weighed(str(one["name"]), tuple(map(float, one["m"])), tuple(map(float, one["u"])))
+            Weighed(
+                str(one["name"]),
+                tuple(map(str, one["levels"])),
+                tuple(map(float, one["m"])),
+                tuple(map(float, one["u"])),
+            )
             for one in data["comparisons"]
         ),
         share=float(data["share"]),
@@ -119,6 +130,21 @@ def from_plain(data: Mapping[str, Any]) -> TrainedModel:
         left_out=tuple(map(str, data["left_out"])),
         passes=tuple(map(str, data["passes"])),
     )
+
+
+def evidence(
+    comparisons: Sequence[Weighed], levels: Sequence[int], weights: Sequence[float]
+) -> list[tuple[str, str, float]]:
+    """What `identity.pair` and `identity.edge` keep, in words: each comparison, the level it fell into, its weight.
+
+    Comparisons of which a value was missing say nothing and are left out. `comparisons` are those of the trained model
+    by which the pair was scored.
+    """
+    return [
+        (one.name, one.levels[level - 1], round(float(weight), 3))
+        for one, level, weight in zip(comparisons, levels, weights, strict=False)
+        if level
+    ]
 
 
 def content_digest(trained: TrainedModel) -> str:

@@ -97,14 +97,21 @@ def store_trained(cursor: Any, trained: TrainedModel, *, learnt_by: str) -> Adop
     """Store a trained model, or find it where the same numbers are stored already; it is not adopted by that."""
     digest = content_digest(trained)
     cursor.execute(
-        "SELECT training_id FROM identity.trained_model WHERE content_digest = %s AND learnt_by = %s ORDER BY training_id",
+        """
+        SELECT training_id
+        FROM identity.trained_model
+        WHERE content_digest = %s AND learnt_by = %s
+        ORDER BY training_id
+        """,
         (digest, learnt_by),
     )
     row = cursor.fetchone()
     if row is None:
         cursor.execute(
             """
-            INSERT INTO identity.trained_model (model_version, model_digest, content, content_digest, records, learnt_by)
+            INSERT INTO identity.trained_model (
+                model_version, model_digest, content, content_digest, records, learnt_by
+            )
             VALUES (%s, %s, %s, %s, %s, %s)
             RETURNING training_id
             """,

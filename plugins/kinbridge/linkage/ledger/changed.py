@@ -2,7 +2,8 @@
 
 Reads the record through `persons` and writes `identity.prepared`, the keys and which of them are crowded. Makes the
 temporary table `changed` (record): whose pairs have to be found anew, among them records of which nothing was said but
-whose number turned out to be everybody's, whose family changed, or whose key came to be shared by too many or few enough.
+whose number turned out to be everybody's, whose family changed, or whose key came to be shared by too many or few
+enough.
 """
 
 from __future__ import annotations
@@ -62,6 +63,12 @@ _BEGIN = (
 # What others say (kin, ssn, ssn_end) was cleaned here among the stale alone, and does not count yet.
 _OWN = tuple(name for name in CLEANED if name not in FROM_OTHERS)
 _ALL = ", ".join((*IDS, *CLEANED))
+
+
+def _listed(table: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in _OWN)
+
+
 _TAKE_OVER = (
     # Said in other rows, but in the same words: nothing has changed.
     f"""
@@ -69,8 +76,7 @@ _TAKE_OVER = (
     SELECT
         prepared.record,
         stale.stated,
-        ({", ".join(f"prepared.{name}" for name in _OWN)}) IS DISTINCT FROM ({", ".join(f"given.{name}" for name in _OWN)})
-            AS other
+        ({_listed("prepared")}) IS DISTINCT FROM ({_listed("given")}) AS other
     FROM stale
     INNER JOIN identity.prepared USING (record)
     INNER JOIN given_prepared AS given
@@ -94,11 +100,14 @@ _TAKE_OVER = (
         AND given.source = prepared.source
         AND given.source_person_id = prepared.source_person_id
     """,
-    # Numbers run on from the highest there is; the lock of the run keeps two from giving the same.
+    # Numbers run on from the highest there is or was; the lock of the run keeps two from giving the same.
     f"""
     INSERT INTO identity.prepared (record, {_ALL}, stated)
     SELECT
-        (SELECT coalesce(max(record), 0) FROM identity.prepared)
+        (
+            SELECT coalesce(max(record), 0)
+            FROM (SELECT record FROM identity.prepared UNION ALL SELECT record FROM before) AS known
+        )
         + row_number() OVER (ORDER BY given.source, given.source_person_id),
         {", ".join(f"given.{name}" for name in (*IDS, *CLEANED))},
         stale.stated
@@ -211,17 +220,18 @@ WHERE other_kin.record = prepared.record
 def _keys(cursor: Any, blocks: Sequence[Block]) -> None:
     """Take the keys of `before` away, give those of `changed`, and see which keys became crowded or are no more."""
     with workshop() as connection:
-        _keys_of(cursor, connection, blocks, "key_before", "SELECT record FROM before", "before")
-        _keys_of(cursor, connection, blocks, "key_after", "SELECT record FROM changed", "identity.prepared")
+        _keys_of(cursor, connection, blocks, "key_before", before=True)
+        _keys_of(cursor, connection, blocks, "key_after", before=False)
     sizes = " ".join(f"WHEN {number} THEN {block.size}" for number, block in enumerate(blocks)) or "WHEN 0 THEN 0"
     for statement in _TOUCHED:
         cursor.execute(statement.format(sizes=sizes))
 
 
 def _keys_of(
-    cursor: Any, connection: duckdb.DuckDBPyConnection, blocks: Sequence[Block], table: str, wanted: str, source: str
+    cursor: Any, connection: duckdb.DuckDBPyConnection, blocks: Sequence[Block], table: str, *, before: bool
 ) -> None:
-    fetch_prepared(cursor, connection, wanted, source=source)
+    source = "before" if before else "identity.prepared"
+    fetch_prepared(cursor, connection, f"SELECT record FROM {'before' if before else 'changed'}", source=source)
     key_records(connection, blocks)
     keyed = connection.sql(
         "SELECT rule, key, number AS record FROM keyed INNER JOIN cleaned USING (record) ORDER BY key"

@@ -1,8 +1,8 @@
 """Linking what has changed, and leaving the rest alone.
 
-New and changed records are compared with all that share a key with them; then every component that this touches is judged
-again, from all its pairs. Both are what linking everything at once would do with the same trained model, so the state is
-the same (docs/decisions/0016-incremental-linkage.md).
+New and changed records are compared with all that share a key with them; then every component that this touches is
+judged again, from all its pairs. Both are what linking everything at once would do with the same trained model, so
+the state is the same (docs/decisions/0016-incremental-linkage.md).
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ def _compare_changed(cursor: Any, connection: duckdb.DuckDBPyConnection, model: 
     return int(compared)
 
 
-# Grain: one row per changed record and other record that shares a key with it which is not crowded, or that people decided
-# on. Sources: key_changed, identity.blocking_key, identity.crowded_key, verdict_now.
+# Grain: one row per changed record and other record that shares a key with it which is not crowded, or that people
+# decided on. Sources: key_changed, identity.blocking_key, identity.crowded_key, verdict_now.
 _CANDIDATE = """
 CREATE TEMP TABLE candidate ON COMMIT DROP AS
 SELECT

@@ -49,7 +49,8 @@ def fetch_prepared(
 ) -> int:
     """Make the DuckDB table `cleaned` of the records of `source` whose numbers the query `wanted` gives; how many.
 
-    `source` is `identity.prepared` or a table like it. With a training, the rarity of the columns in `unseen` is added by its term frequencies.
+    `source` is `identity.prepared` or a table like it. With a training, the rarity of the columns in `unseen` is
+    added by its term frequencies.
     """
     unseen = unseen or {}
     given = [

@@ -95,8 +95,8 @@ WHERE why.edge_id = edge.edge_id
 """
 _BEGIN = """
 INSERT INTO identity.edge (
-    partner_left, source_person_id_left, partner_right, source_person_id_right, match_probability, rule, levels, weights,
-    training_id, since_run_id
+    partner_left, source_person_id_left, partner_right, source_person_id_right, match_probability, rule, levels,
+    weights, training_id, since_run_id
 )
 SELECT
     given.partner_left,
@@ -151,8 +151,9 @@ INNER JOIN touched ON touched.source = links.source AND touched.source_person_id
 INNER JOIN identity.prepared USING (record)
 """
 
-# Records that were not judged again but have a person whom one that was has had too: a record that comes back may find its
-# person with others. Grain: one row per record. Sources: given_previous, identity.person_link, identity.prepared, touched.
+# Records that were not judged again but have a person whom one that was has had too: a record that comes back may
+# find its person with others. Grain: one row per record. Sources: given_previous, identity.person_link,
+# identity.prepared, touched.
 _BYSTANDERS = """
 SELECT
     link.partner AS source,

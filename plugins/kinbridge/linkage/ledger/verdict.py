@@ -1,8 +1,8 @@
 """What people decided on pairs, as linkage obeys it.
 
-Input: the standing verdicts (`identity.pair_verdict`); output: which of them a run applies, and which `same` it refuses,
-because it would put two into one person of whom another decision says that they are different. Decisions outlive runs
-and ids, so they are about source persons.
+Input: the standing verdicts (`identity.pair_verdict`); output: which of them a run applies, and which `same` it
+refuses, because it would put two into one person of whom another decision says that they are different. Decisions
+outlive runs and ids, so they are about source persons.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 from kinbridge.linkage.known_as import KNOWN_AS
 
-# The standing verdicts of pairs whose two records are both prepared, with the records' numbers. Who is known by a new id is
-# still who the former one was, so a decision goes along.
+# The standing verdicts of pairs whose two records are both prepared, with the records' numbers. Who is known by a new
+# id is still who the former one was, so a decision goes along.
 # Grain: one row per pair. Sources: identity.pair_verdict, identity.prepared, record.person_key_change.
 _VERDICTS = f"""
 CREATE TEMP TABLE verdict_now ON COMMIT DROP AS

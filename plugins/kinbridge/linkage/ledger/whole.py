@@ -69,7 +69,7 @@ def link_whole(cursor: Any, model: Model, adopted: Adopted | None, *, seed: int)
 
 
 def _score(connection: duckdb.DuckDBPyConnection, model: Model, trained: TrainedModel, *, learnt: bool) -> int:
-    """Make `scored` of all candidates and the pairs that people decided on; how many. Learning has scored most of it."""
+    """Make `scored` of all candidates and the pairs that people decided on; how many. Learning has scored most."""
     known = "scored_before" if learnt else "candidate"
     if learnt:
         connection.execute("ALTER TABLE scored RENAME TO scored_before")
@@ -97,7 +97,8 @@ def _store_prepared(cursor: Any, connection: duckdb.DuckDBPyConnection) -> None:
     """Replace what was prepared by `cleaned`, and the keys by `keyed` and `crowded`."""
     copy_in(cursor, "given_prepared", PREPARED_COLUMNS, prepared_rows(connection, "cleaned"))
     cursor.execute(
-        "TRUNCATE identity.prepared, identity.blocking_key, identity.crowded_key, identity.pair, identity.verdict_applied"
+        "TRUNCATE identity.prepared, identity.blocking_key, identity.crowded_key, identity.pair,"
+        " identity.verdict_applied"
     )
     columns = ", ".join(("record", *IDS, *CLEANED))
     cursor.execute(
