@@ -33,7 +33,7 @@ def prepare_changed(cursor: Any, model: Model, blocks: Sequence[Block]) -> None:
         cursor.execute(statement)
     with workshop() as connection:
         if clean(connection, current_persons(cursor, stale_only=True), model):
-            copy_in(cursor, "given_prepared", PREPARED_COLUMNS, prepared_rows(connection, "cleaned"))
+            copy_in(cursor, "given_prepared", PREPARED_COLUMNS, prepared_rows(connection).to_arrow_table())
         else:
             cursor.execute(f"CREATE TEMP TABLE given_prepared ({PREPARED_COLUMNS}) ON COMMIT DROP")
     cursor.execute("ANALYZE given_prepared")

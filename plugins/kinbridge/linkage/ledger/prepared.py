@@ -28,14 +28,14 @@ PREPARED_COLUMNS = "record bigint, source text, source_person_id text, " + ", ".
 _ARROW = {"date": pa.date32(), "integer": pa.int32()}
 
 
-def prepared_rows(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Table:
-    """The rows of a DuckDB table with the cleaned columns, as Postgres reads them: `PREPARED_COLUMNS`."""
+def prepared_rows(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+    """The rows of the DuckDB table `cleaned`, as Postgres reads them: `PREPARED_COLUMNS`."""
     lists = {
         name: f"'{{' || array_to_string(list_transform({name}, lambda x: '\"' || x || '\"'), ',') || '}}'"
         for name in LISTS
     }
     columns = ", ".join(f"{lists.get(name, name)} AS {name}" for name in ("record", *IDS, *CLEANED))
-    return connection.sql(f"SELECT {columns} FROM {table} ORDER BY record").to_arrow_table()
+    return connection.sql(f"SELECT {columns} FROM cleaned ORDER BY record")
 
 
 def fetch_prepared(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.csv
 
@@ -46,3 +47,9 @@ def copy_to(cursor: Any, target: str, rows: pa.Table) -> None:
         pyarrow.csv.write_csv(rows.slice(start, CHUNK), buffer, options)
         buffer.seek(0)
         cursor.copy_expert(f"COPY {target} FROM STDIN (FORMAT csv)", buffer)
+
+
+def copy_relation(cursor: Any, target: str, rows: duckdb.DuckDBPyRelation) -> None:
+    """The same for what a DuckDB query gives, which is never whole in memory beside DuckDB's own tables."""
+    for batch in rows.to_arrow_reader(CHUNK):
+        copy_to(cursor, target, pa.Table.from_batches([batch]))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from kinbridge.linkage.clean import clean
 from kinbridge.linkage.judging import cluster_judged, judge
@@ -19,7 +18,7 @@ from kinbridge.linkage.ledger.adopted import Adopted, adopt, read_frequencies, s
 from kinbridge.linkage.ledger.found import PAIR_COLUMNS, Found, found_pairs, found_people
 from kinbridge.linkage.ledger.persons import current_persons
 from kinbridge.linkage.ledger.prepared import CLEANED, IDS, PREPARED_COLUMNS, prepared_rows
-from kinbridge.linkage.ledger.transfer import copy_in, copy_to
+from kinbridge.linkage.ledger.transfer import copy_in, copy_relation
 from kinbridge.linkage.ledger.verdict import note_verdicts
 from kinbridge.linkage.ledger.work import kept_apart, leave_out_single_sources, take_verdicts, workshop
 from kinbridge.linkage.model import Model
@@ -95,7 +94,8 @@ def _score(connection: duckdb.DuckDBPyConnection, model: Model, trained: Trained
 
 def _store_prepared(cursor: Any, connection: duckdb.DuckDBPyConnection) -> None:
     """Replace what was prepared by `cleaned`, and the keys by `keyed` and `crowded`."""
-    copy_in(cursor, "given_prepared", PREPARED_COLUMNS, prepared_rows(connection, "cleaned"))
+    cursor.execute(f"CREATE TEMP TABLE given_prepared ({PREPARED_COLUMNS}) ON COMMIT DROP")
+    copy_relation(cursor, "given_prepared", prepared_rows(connection))
     cursor.execute(
         "TRUNCATE identity.prepared, identity.blocking_key, identity.crowded_key, identity.pair,"
         " identity.verdict_applied"
@@ -112,13 +112,8 @@ def _store_prepared(cursor: Any, connection: duckdb.DuckDBPyConnection) -> None:
     )
     cursor.execute("DROP TABLE given_prepared")
     # In the order of the key, an index grows at its end.
-    connection.execute("CREATE OR REPLACE TABLE ordered AS SELECT key, record FROM keyed ORDER BY key, record")
-    keys: pa.RecordBatchReader = connection.sql("SELECT key, record FROM ordered").to_arrow_reader(200_000)
-    for batch in keys:
-        copy_to(cursor, "identity.blocking_key (key, record)", pa.Table.from_batches([batch]))
-    connection.execute("DROP TABLE ordered")
-    copy_to(
-        cursor, "identity.crowded_key (key)", connection.sql("SELECT key FROM crowded ORDER BY key").to_arrow_table()
-    )
+    ordered = connection.sql("SELECT key, record FROM keyed ORDER BY key, record")
+    copy_relation(cursor, "identity.blocking_key (key, record)", ordered)
+    copy_relation(cursor, "identity.crowded_key (key)", connection.sql("SELECT key FROM crowded ORDER BY key"))
     cursor.execute("ANALYZE identity.prepared")
     cursor.execute("ANALYZE identity.blocking_key")
