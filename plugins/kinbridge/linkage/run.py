@@ -148,23 +148,24 @@ def _counts(cursor: Any) -> dict[str, int]:
     """How many people the current records are, and how many pairs a person should see."""
     cursor.execute(
         """
-        SELECT count(DISTINCT link.person_id)
+        CREATE TEMP TABLE person_now ON COMMIT DROP AS
+        SELECT
+            prepared.record,
+            link.person_id
         FROM identity.prepared
         INNER JOIN identity.person_link AS link
             ON link.partner = prepared.source AND link.source_person_id = prepared.source_person_id
         """
     )
+    cursor.execute("SELECT count(*) FROM (SELECT DISTINCT person_id FROM person_now) AS person")
     people = int(cursor.fetchone()[0])
     cursor.execute(
         """
         SELECT count(*)
         FROM identity.pair
-        INNER JOIN identity.prepared AS l ON l.record = pair.record_left
-        INNER JOIN identity.prepared AS r ON r.record = pair.record_right
-        INNER JOIN identity.person_link AS one ON one.partner = l.source AND one.source_person_id = l.source_person_id
-        INNER JOIN identity.person_link AS other
-            ON other.partner = r.source AND other.source_person_id = r.source_person_id
-        WHERE one.person_id <> other.person_id
+        INNER JOIN person_now AS l ON l.record = pair.record_left
+        INNER JOIN person_now AS r ON r.record = pair.record_right
+        WHERE l.person_id <> r.person_id
         """
     )
     return {"people": people, "review": int(cursor.fetchone()[0])}
