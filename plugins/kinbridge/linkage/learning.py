@@ -7,7 +7,6 @@ of frequencies, where each stands for more than one record.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from statistics import median
@@ -16,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from kinbridge.linkage.comparing import compare, filled_comparisons
+from kinbridge.linkage.frequencies import add_rarity, count_frequencies
 from kinbridge.linkage.keys import choose_blocks, find_crowded, key_records, pair_by_keys
 from kinbridge.linkage.kind import unrelated
 from kinbridge.linkage.link import correct_prior
@@ -24,12 +24,10 @@ from kinbridge.linkage.scoring import rare_columns, score
 from kinbridge.linkage.trained import TrainedModel, Weighed, model_digest
 from kinbridge.linkage.training import train
 
-FREQUENCY_SCHEMA = pa.schema([("column_name", pa.string()), ("value", pa.string()), ("frequency", pa.float64())])
-
 
 @dataclass(frozen=True)
 class Learnt:
-    """A trained model, and the share of the filled rows that each value has (columns of `FREQUENCY_SCHEMA`)."""
+    """A trained model, and the share of the filled rows that each value has (`frequencies.FREQUENCY_SCHEMA`)."""
 
     trained: TrainedModel
     frequencies: pa.Table
@@ -83,58 +81,6 @@ def learn(connection: duckdb.DuckDBPyConnection, model: Model, records: int, *, 
         between=_usual(priors, same=False),
     )
     return Learnt(trained, frequencies)
-
-
-def count_frequencies(connection: duckdb.DuckDBPyConnection, columns: list[str]) -> tuple[pa.Table, dict[str, float]]:
-    """How often each value of these columns of `cleaned` occurs, and log2 of the share of one that was not counted.
-
-    A value that one record alone has is not kept: it is as rare as one that nobody has.
-    """
-    tables, unseen = [FREQUENCY_SCHEMA.empty_table()], {}
-    for column in columns:
-        [(filled,)] = connection.execute(f"SELECT count({column}) FROM cleaned").fetchall()
-        if filled:
-            unseen[column] = -math.log2(filled)
-        tables.append(
-            connection.sql(
-                f"""
-                SELECT
-                    '{column}' AS column_name,
-                    {column} AS value,
-                    count(*) / {max(filled, 1)}::DOUBLE AS frequency
-                FROM cleaned
-                WHERE {column} IS NOT NULL
-                GROUP BY {column}
-                HAVING count(*) > 1
-                ORDER BY {column}
-                """
-            )
-            .to_arrow_table()
-            .cast(FREQUENCY_SCHEMA)
-        )
-    return pa.concat_tables(tables), unseen
-
-
-def add_rarity(connection: duckdb.DuckDBPyConnection, frequencies: pa.Table, unseen: Mapping[str, float]) -> None:
-    """Add `rarity_<column>` to `cleaned`: log2 of how often the record's value occurs."""
-    connection.register("term_frequency", frequencies)
-    columns = ["cleaned.*"]
-    joins = []
-    for column in sorted(unseen):
-        columns.append(rarity_sql(f"frequency_{column}.frequency", f"cleaned.{column}", unseen[column], column))
-        joins.append(
-            f"LEFT JOIN (SELECT value, frequency FROM term_frequency WHERE column_name = '{column}')"
-            f" AS frequency_{column} ON frequency_{column}.value = cleaned.{column}"
-        )
-    connection.execute(
-        f"CREATE OR REPLACE TABLE cleaned AS SELECT {', '.join(columns)} FROM cleaned {' '.join(joins)} ORDER BY record"
-    )
-    connection.unregister("term_frequency")
-
-
-def rarity_sql(frequency: str, value: str, unseen: float, column: str) -> str:
-    """SQL for the column `rarity_<column>`."""
-    return f"CASE WHEN {value} IS NOT NULL THEN coalesce(log2({frequency}), {unseen!r}) END AS rarity_{column}"
 
 
 def _usual(priors: Mapping[tuple[str, str], float], *, same: bool) -> float:

@@ -13,7 +13,8 @@ import pytest
 from kinbridge.linkage.clean import clean
 from kinbridge.linkage.columns import INPUT_COLUMNS
 from kinbridge.linkage.comparing import compare
-from kinbridge.linkage.learning import Learnt, add_rarity, learn
+from kinbridge.linkage.frequencies import add_rarity
+from kinbridge.linkage.learning import Learnt, learn
 from kinbridge.linkage.ledger.verdict import refuse
 from kinbridge.linkage.model import Model, read_model
 from kinbridge.linkage.scoring import score

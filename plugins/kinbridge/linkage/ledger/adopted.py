@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from kinbridge.declaration.document import DocumentError, read_document
 from kinbridge.errors import KinbridgeError
-from kinbridge.linkage.learning import FREQUENCY_SCHEMA
+from kinbridge.linkage.frequencies import FREQUENCY_SCHEMA
 from kinbridge.linkage.ledger.transfer import copy_in, copy_out
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.trained import TrainedModel, content_digest, from_plain, to_plain

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from kinbridge.linkage.columns import CLEANED_COLUMNS
-from kinbridge.linkage.learning import rarity_sql
+from kinbridge.linkage.frequencies import rarity_sql
 from kinbridge.linkage.ledger.transfer import copy_out
 
 LISTS = ("first_forms", "kin", "last_parts")

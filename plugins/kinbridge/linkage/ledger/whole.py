@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 
 from kinbridge.linkage.clean import clean
+from kinbridge.linkage.frequencies import add_rarity, count_frequencies
 from kinbridge.linkage.judging import cluster_judged, judge
 from kinbridge.linkage.keys import find_crowded, key_records, pair_by_keys
-from kinbridge.linkage.learning import add_rarity, count_frequencies, learn
 from kinbridge.linkage.ledger.adopted import Adopted, adopt, read_frequencies, store_frequencies, store_trained
 from kinbridge.linkage.ledger.found import PAIR_COLUMNS, Found, found_pairs, found_people
 from kinbridge.linkage.ledger.persons import current_persons
@@ -37,6 +37,9 @@ def link_whole(cursor: Any, model: Model, adopted: Adopted | None, *, seed: int)
         count = clean(connection, current_persons(cursor), model)
         learning = adopted is None
         if adopted is None:
+            # Learning loads Splink, which nothing else here needs.
+            from kinbridge.linkage.learning import learn
+
             learnt = learn(connection, model, count, seed=seed)
             adopted = store_trained(cursor, learnt.trained, learnt_by="run")
             adopt(cursor, adopted.training_id, by="linkage", reason="the first run, or what was learnt was outgrown")
