@@ -100,7 +100,6 @@ def load(cursor: Any, given: Path) -> None:
                 {
                     **provenance,
                     "line_no": line,
-                    "row_hash": uuid.uuid4().int % 2**63,
                     "known_from": "2026-01-01",
                     **{name: value for name, value in row.items() if value or name not in PROVIDED},
                 }

@@ -18,7 +18,7 @@ from kinbridge.contract.odcs import feed_of
 from kinbridge.contract.person_names import given_names
 from kinbridge.contract.rules import fault_rules, rules
 from kinbridge.linkage.known_as import LINK_FORMER, LINKS
-from kinbridge.linkage.run import current_persons
+from kinbridge.linkage.ledger.persons import current_persons
 from kinbridge.simulator import simulate
 from kinbridge.staging.landing import Landing
 from kinbridge.staging.stage import stage

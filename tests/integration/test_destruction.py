@@ -15,6 +15,7 @@ import pytest
 from pypdf import PdfReader
 from tests.support import workers
 from tests.support.failpoints import kill_before
+from tests.support.gates import open_gates
 from tests.support.retained import AFTER, ATLAS, BOREAS, Retained, person, retained_site
 from typer.testing import CliRunner, Result
 
@@ -26,6 +27,9 @@ from kinbridge.destruction.erase import flush
 from kinbridge.destruction.file_search import hits_in_file
 from kinbridge.destruction.proposal import decide
 from kinbridge.errors import KinbridgeError
+from kinbridge.linkage.decision import pair_of, record_decision
+from kinbridge.linkage.model import read_model
+from kinbridge.linkage.run import link_people
 from kinbridge.retention.hold import lift_hold, place_hold
 from kinbridge.retention.request import request_destruction
 from kinbridge.warehouse.connection import Dsn, transaction
@@ -144,6 +148,23 @@ def test_a_value_in_airflows_metadata_keeps_the_certificate_back(quick: Retained
 def _run(dsn: Dsn, statement: str) -> None:
     with transaction(dsn) as connection:
         connection.cursor().execute(statement)
+
+
+@pytest.mark.case(40)
+def test_what_linkage_keeps_of_them_is_destroyed_too(quick: Retained) -> None:
+    gates, model = open_gates({ATLAS, BOREAS}), read_model()
+    linked = link_people(quick.warehouse.linkage, model, gates)
+    pair = pair_of(("atlas", "atqz0001id"), ("boreas", "boqz0001id"))
+    with transaction(quick.warehouse.steward) as connection:
+        record_decision(connection, pair, "different", "atqz0001id is another", BY)
+    link_people(quick.warehouse.linkage, model, gates)
+    held = set(quick.holding(DESTROYED))
+    assert {"identity.prepared", "identity.membership", "identity.pair_decision"} <= held
+    carry_out(quick.site, quick.batch_over(ATLAS), BY)
+    assert quick.holding(DESTROYED) == []
+    again = link_people(quick.warehouse.linkage, model, gates)
+    assert (again.scope, again.training, again.records) == ("whole", linked.training, 20)
+    assert (again.new_people, again.merged, again.split) == (0, 0, 0)
 
 
 def _in_files(folder: Path, text: str) -> list[str]:

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from tests.support.gates import open_gates
+from tests.support.linked import Record
 
 from kinbridge.errors import KinbridgeError
-from kinbridge.linkage import run as linkage_run
+from kinbridge.linkage.ledger import store
 from kinbridge.linkage.model import Model, read_model
 from kinbridge.linkage.run import link_people
 
 GATES = open_gates({f"{partner}/people_v1" for partner in ("medicaid", "snap", "home_visiting")} | {"snap/other_v1"})
-HISTORY = "delivery_id, line_no, contract_version, as_of, known_from"
 FAMILIES = [
     "Abernathy",
     "Brzezinski",
@@ -29,58 +29,6 @@ FAMILIES = [
 @pytest.fixture(scope="module")
 def model() -> Model:
     return read_model()
-
-
-class Record:
-    """Writes persons into `record` as a load would."""
-
-    def __init__(self, warehouse: Any) -> None:
-        self.warehouse = warehouse
-        self.line = 0
-
-    def person(self, partner: str, number: str, first: str, last: str, born: str | None, **more: Any) -> None:
-        feed = more.pop("feed", f"{partner}/people_v1")
-        as_of = more.pop("as_of", "2026-07-31")
-        values = {"first_name": first, "last_name": last, "birth_date": born, **more}
-        self._insert("person", feed, as_of, {"source_person_id": number, **values})
-
-    def address(self, partner: str, number: str, line: str) -> None:
-        feed = f"{partner}/people_v1"
-        values = {"source_person_id": number, "address_line": line, "city": "Thornwick", "postal_code": "99001"}
-        self._insert("person_address", feed, "2026-07-31", values)
-
-    def close(self, partner: str, number: str) -> None:
-        self.warehouse.query(
-            "UPDATE record.person SET known_to = clock_timestamp() WHERE partner = %s AND source_person_id = %s",
-            (partner, number),
-        )
-
-    def _delivery(self, partner: str, feed: str) -> int:
-        rows = self.warehouse.query("SELECT delivery_id FROM ledger.delivery WHERE feed = %s", (feed,))
-        if rows:
-            return int(rows[0][0])
-        [(delivery,)] = self.warehouse.query(
-            """
-            INSERT INTO ledger.delivery (
-                partner, feed, file_name, size_bytes, sha256, as_of, contract_version, agreement_id, agreement_version
-            )
-            VALUES (%s, %s, 'people.csv', 1, %s, '2026-07-31', '1.0.0', 'a', '1')
-            RETURNING delivery_id
-            """,
-            (partner, feed, feed),
-        )
-        return int(delivery)
-
-    def _insert(self, table: str, feed: str, as_of: str, values: dict[str, Any]) -> None:
-        partner = feed.partition("/")[0]
-        self.line += 1
-        columns = ", ".join(values)
-        marks = ", ".join(["%s"] * len(values))
-        self.warehouse.query(
-            f"INSERT INTO record.{table} ({columns}, partner, feed, {HISTORY})"
-            f" VALUES ({marks}, %s, %s, %s, %s, '1.0.0', %s, clock_timestamp())",
-            (*values.values(), partner, feed, self._delivery(partner, feed), self.line, as_of),
-        )
 
 
 @pytest.fixture(scope="module")
@@ -158,9 +106,9 @@ def test_failed_run_leaves_nothing(
     before = links(warehouse)
     runs = warehouse.query("SELECT count(*) FROM identity.run")
     record.person("snap", "newcomer", "Gwendolyn", "Featherstone", "2022-02-02")
-    statements = (*linkage_run._STORE[:-1], "SELECT 1 / (%(run_id)s - %(run_id)s)")
+    statements = (*store.STATEMENTS[:-1], "SELECT 1 / (%(run_id)s - %(run_id)s)")
     with monkeypatch.context() as patch:
-        patch.setattr(linkage_run, "_STORE", statements)
+        patch.setattr(store, "STATEMENTS", statements)
         with pytest.raises(KinbridgeError) as failure:
             link_people(warehouse.linkage, model, GATES)
     assert "Gwendolyn" not in str(failure.value)

@@ -33,8 +33,9 @@ from kinbridge.integration.population import TABLES, choose, make_rows, note_wit
 from kinbridge.integration.publish import publish_mart
 from kinbridge.integration.relations import Figure, table_of
 from kinbridge.integration.session import making, run_files
+from kinbridge.linkage.ledger.persons import current_persons
 from kinbridge.linkage.model import read_model
-from kinbridge.linkage.run import current_persons, link_people
+from kinbridge.linkage.run import link_people
 from kinbridge.warehouse.connection import transaction
 
 CHILDREN = [f"child{number:02}" for number in range(40)]

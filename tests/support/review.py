@@ -152,8 +152,8 @@ class Pairs:
 
     def _record(self, table: str, partner: str, values: dict[str, Any]) -> None:
         self.line += 1
-        columns = [*values, "partner", "feed", "delivery_id", "line_no", "contract_version", "as_of", "row_hash"]
-        given = [*values.values(), partner, FEEDS[partner], self._delivery(partner), self.line, "1", "2026-07-31", 1]
+        columns = [*values, "partner", "feed", "delivery_id", "line_no", "contract_version", "as_of"]
+        given = [*values.values(), partner, FEEDS[partner], self._delivery(partner), self.line, "1", "2026-07-31"]
         self.query(
             f"INSERT INTO record.{table} ({', '.join(columns)}, known_from)"
             f" VALUES ({', '.join(['%s'] * len(given))}, clock_timestamp())",

@@ -126,8 +126,7 @@ class Stand:
 
     def postgres_cpu(self) -> float:
         """CPU seconds of the server and its sessions since they began; 0 where the system does not tell."""
-        data = str(self.folder / "postgres")
-        return sum(_cpu_seconds(place) for place in Path("/proc").glob("[0-9]*") if _works_below(place, data))
+        return processor_seconds(self.folder / "postgres")
 
 
 @contextmanager
@@ -145,6 +144,11 @@ def stand(say: Callable[[str], None]) -> Iterator[Stand]:
         bundled_sftp.stop(folder / "sftp")
         bundled_postgres.stop(folder / "postgres")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def processor_seconds(data: Path) -> float:
+    """CPU seconds of the Postgres whose data is below `data`, and of its sessions, since they began."""
+    return sum(_cpu_seconds(place) for place in Path("/proc").glob("[0-9]*") if _works_below(place, str(data)))
 
 
 def _declare(folder: Path) -> Feed:

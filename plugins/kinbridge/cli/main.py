@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from kinbridge.cli import link_ledger
 from kinbridge.cli.agreement import agreement_app
 from kinbridge.cli.backup import backup_app
 from kinbridge.cli.calendar import calendar_command
@@ -71,6 +72,10 @@ link_app.command("evaluate")(evaluate_command)
 link_app.command("train")(train_command)
 feed_app.command("draft")(draft)
 link_app.command("review")(review_command)
+link_app.command("run")(link_ledger.run_command)
+link_app.command("show")(link_ledger.show_command)
+link_app.command("changes")(link_ledger.changes_command)
+link_app.command("undo")(link_ledger.undo_command)
 app.command("calendar")(calendar_command)
 app.command()(hmis)
 
@@ -234,6 +239,19 @@ def bench_link(
     except KinbridgeError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
+
+
+@bench_app.command("link-delta")
+def bench_link_delta(
+    records: Annotated[int, typer.Option(min=1000, help="Records that are there.")] = 1_000_000,
+    new: Annotated[int, typer.Option(min=1, help="Records that come then.")] = 15_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Measure linking new records beside linking everything, on a Postgres of its own."""
+    from kinbridge.bench.link_delta import run_link_delta
+
+    measured = run_link_delta(records, new, say=_say)
+    typer.echo(measured.to_json() if as_json else measured.to_text())
 
 
 @bench_app.command("check")

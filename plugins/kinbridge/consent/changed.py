@@ -1,4 +1,5 @@
-"""Whether the gates or what is said of consent have changed since people were last linked and figures published.
+"""Whether the gates, what is said of consent, or what people decided on pairs of records have changed since people were
+last linked and figures published.
 
 A revocation, an agreement that ended or began, a decision, a form that ran out: each calls for an integration although
 no feed loaded. What is compared is a fingerprint that each integration keeps; it tells nothing of a person.
@@ -27,6 +28,15 @@ FROM (
     FROM identity.consent_said(%(day)s, statement_timestamp()) AS consent
     LEFT JOIN jsonb_to_recordset(%(forms)s) AS form (name text, valid_months integer) ON form.name = consent.form
 ) AS said
+"""
+
+
+# People's decisions on pairs; they are appended, so their number and the newest one tell.
+# Grain: one row. Sources: identity.pair_decision.
+_DECISIONS = """
+SELECT count(*)::text || ':' || coalesce(max(decision_id), 0)::text
+FROM identity.pair_decision
+WHERE verdict IS DISTINCT FROM 'unsure'
 """
 
 
@@ -63,4 +73,6 @@ def _fingerprint(connection: Any, day: date, gates: Gates) -> str:
     forms = [{"name": form.name, "valid_months": form.valid_months} for form in gates.forms]
     with connection.cursor() as cursor:
         cursor.execute(_STATEMENTS, {"day": day, "forms": json.dumps(forms)})
-        return fingerprint(gates, str(cursor.fetchone()[0]))
+        said = str(cursor.fetchone()[0])
+        cursor.execute(_DECISIONS)
+        return fingerprint(gates, f"{said} {cursor.fetchone()[0]}")

@@ -86,6 +86,11 @@ class Gates:
         """The use case that the table answers; None when none names it."""
         return next((one for one in self.served.values() if output in one.outputs), None)
 
+    def purposes_digest(self) -> str:
+        """SHA-256 of which feeds may be compared with which: where it is another, everybody has to be linked anew."""
+        plain = self.plain()
+        return hashlib.sha256(json.dumps([plain["linkable"], plain["apart"]], sort_keys=True).encode()).hexdigest()
+
     def plain(self) -> dict[str, Any]:
         """What matters of it, for the fingerprint: no clauses, whose lines move when a comment is written."""
         return {

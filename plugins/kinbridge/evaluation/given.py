@@ -24,9 +24,9 @@ from kinbridge.linkage.file_records import read_columns, read_records
 from kinbridge.linkage.file_sources import read_file_sources
 from kinbridge.linkage.habits import with_partner_habits
 from kinbridge.linkage.known_as import KNOWN_AS
+from kinbridge.linkage.ledger.persons import current_persons
 from kinbridge.linkage.model import Model, read_model
 from kinbridge.linkage.purpose import Allowed
-from kinbridge.linkage.run import current_persons
 from kinbridge.warehouse.arrow import copy_out
 from kinbridge.warehouse.connection import Dsn, transaction
 

@@ -8,6 +8,7 @@ never altered, and placeholders become "not known" so that they never count as a
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -21,10 +22,11 @@ from kinbridge.linkage.model import Model
 from kinbridge.settings import include_folders
 
 
-def clean(engine: Engine, records: pa.Table, model: Model) -> int:
+def clean(engine: Engine, records: pa.Table, model: Model, heaps: Sequence[tuple[str, str]] | None = None) -> int:
     """Make the table `cleaned` of `engine` from `records` and return its number of rows.
 
     The cleaned rows are numbered by (source, source_person_id), so the order of the input does not matter.
+    `heaps` are the birthdays, by source, that say no more than the year; without it, they are found among these records.
     """
     engine.give("given_record", records)
     given = set(records.column_names)
@@ -39,9 +41,11 @@ def clean(engine: Engine, records: pa.Table, model: Model) -> int:
         f" FROM (SELECT {', '.join(columns)} FROM given_record)"
     )
     _give_words(engine, model)
+    engine.give("given_heap", _heaps(heaps or ()))
+    engine.run(f"CREATE OR REPLACE TEMP MACRO heaps_known() AS {'true' if heaps is not None else 'false'}")
     engine.run(resources.files(__package__).joinpath("clean.sql").read_text(encoding="utf-8"))
     [(count,)] = engine.rows("SELECT count(*) FROM cleaned")
-    engine.drop("given_record")
+    engine.drop("given_record", "given_heap")
     return int(count)
 
 
@@ -63,16 +67,25 @@ def _give_words(engine: Engine, model: Model) -> None:
         ("nickname", ("nickname", "name"), "nicknames.csv"),
         ("street_word", ("word", "short"), "street_words.csv"),
     ):
-        rows = _read_words(file)
+        rows = word_rows(file)
         arrays = [texts([row[index] for row in rows]) for index in range(len(columns))]
         engine.give(name, pa.table(arrays, names=list(columns)))
+
+
+def found_heaps(engine: Engine) -> tuple[tuple[str, str], ...]:
+    """The heaped birthdays by which `clean` went, by source."""
+    return tuple((str(source), str(day)) for source, day in engine.rows("SELECT source, day FROM heaped ORDER BY ALL"))
+
+
+def _heaps(heaps: Sequence[tuple[str, str]]) -> pa.Table:
+    return pa.table([texts([heap[at] for heap in heaps]) for at in (0, 1)], names=["source", "day"])
 
 
 def _literal(value: str) -> str:
     return str(exp.Literal.string(value).sql("duckdb"))
 
 
-def _read_words(name: str) -> list[tuple[str, str]]:
+def word_rows(name: str) -> list[tuple[str, str]]:
     """The rows of a two-column CSV below `include/linkage/`, of every include folder, each once."""
     rows: dict[tuple[str, str], None] = {}
     for folder in include_folders():

@@ -274,7 +274,8 @@ GROUP BY ssn
 HAVING count(DISTINCT birth_date) > shared_at_most();
 
 -- A day that a source gives for far more people than are born on one (1 January, where only the year was known) is no day.
--- Grain: one row per source and such a day, of a year or of every year. sources: named.
+-- Where such days are known already, these count. Grain: one row per source and such a day, of a year or of every year.
+-- sources: named, given_heap (source, day).
 CREATE OR REPLACE TEMP TABLE heaped AS
 SELECT
     source,
@@ -298,7 +299,10 @@ FROM (
     WHERE birth_date IS NOT NULL
     GROUP BY source, day
 )
-WHERE people >= heap_least() AND people > heap_times() * expected;
+WHERE NOT heaps_known() AND people >= heap_least() AND people > heap_times() * expected
+UNION ALL
+SELECT source, day
+FROM given_heap;
 
 -- Grain: one row per source person. sources: named, overshared, heaped.
 CREATE OR REPLACE TEMP TABLE identified AS
@@ -306,6 +310,8 @@ SELECT
     named.* EXCLUDE (ssn, ssn_four, first_formal, house_number, birth_date),
     CASE WHEN every_year.day IS NULL AND one_year.day IS NULL THEN named.birth_date END AS birth_date,
     CASE WHEN every_year.day IS NOT NULL OR one_year.day IS NOT NULL THEN year(named.birth_date) END AS heap_year,
+    named.ssn AS stated_ssn,
+    named.ssn_four AS stated_ssn_end,
     CASE WHEN overshared.ssn IS NULL THEN named.ssn END AS ssn,
     coalesce(named.ssn_four, CASE WHEN overshared.ssn IS NULL THEN right(named.ssn, 4) END) AS ssn_end,
     CASE WHEN named.first_name IS NOT NULL THEN named.first_formal END AS first_root,
@@ -325,7 +331,7 @@ CREATE OR REPLACE TEMP TABLE kin AS
 SELECT
     source,
     source_person_id,
-    list_filter(members, lambda member: member <> coalesce(self, '')) AS kin
+    list_sort(list_filter(members, lambda member: member <> coalesce(self, ''))) AS kin
 FROM (
     SELECT
         source,
@@ -369,6 +375,8 @@ SELECT
     sex,
     ssn,
     ssn_end,
+    stated_ssn,
+    stated_ssn_end,
     email,
     regexp_extract(email, '^[^@]+') AS email_name,
     phone,

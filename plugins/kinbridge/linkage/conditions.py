@@ -6,10 +6,13 @@ same over the tables `left_record` and `right_record`, in DuckDB's dialect. Pure
 
 from __future__ import annotations
 
+from functools import cache
+
 import sqlglot
 from sqlglot import exp
 
 
+@cache
 def sided(condition: str) -> str:
     """A condition over `<column>_l` and `<column>_r` as one over the joined tables."""
     tree = sqlglot.parse_one(condition, read="duckdb")

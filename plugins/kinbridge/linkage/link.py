@@ -174,7 +174,7 @@ def correct_prior(engine: Engine, share: float) -> dict[tuple[str, str], float]:
         for kind, matches in expected:
             better = _bits(min(max(matches, 0.5) / possible[kind], 0.5)) - _bits(share)
             shift[kind] = round(min(max(better, first[kind] - room[kind]), first[kind] + room[kind]), 6)
-    engine.make("scored", f"SELECT l, r, weight + {_shifted(shift)} AS weight, rule FROM scored")
+    engine.make("scored", f"SELECT * EXCLUDE (weight, kind), weight + {_shifted(shift)} AS weight FROM scored")
     return {(left, right): shift[kind] for kind, left, right in engine.rows("SELECT kind, l, r FROM kind_of")}
 
 

@@ -12,10 +12,10 @@ from kinbridge.linkage.engine.engine import Engine
 
 
 class DuckDBEngine(Engine):
-    """A DuckDB of its own; nothing is written to disk."""
+    """A DuckDB of its own, or over one that is there; nothing is written to disk."""
 
-    def __init__(self) -> None:
-        self._connection = duckdb.connect(":memory:")
+    def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
+        self._connection = connection or duckdb.connect(":memory:")
         self._given: set[str] = set()
         # Without a folder for temporary files DuckDB cannot spill personal data to disk.
         self.run("SET temp_directory = ''; SET enable_progress_bar = false")

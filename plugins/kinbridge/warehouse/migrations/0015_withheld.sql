@@ -384,40 +384,35 @@ AS $$
         clause
 $$;
 
--- Grain: one row per partner's person that no use case may use: its record is not compared with others. Known persons count
--- by all their records, new ones by their own.
-CREATE OR REPLACE FUNCTION identity.withheld_record(day date, known timestamptz)
-RETURNS TABLE (partner text, source_person_id text)
+-- Grain: one row per partner's person, feed of that partner and use case that the feed's rows about the person must not serve:
+-- those of every program are withheld of which the feed speaks. Known persons count by all their records, new ones by their
+-- own.
+DROP FUNCTION identity.withheld_record(date, timestamptz);
+
+CREATE FUNCTION identity.withheld_record(day date, known timestamptz)
+RETURNS TABLE (partner text, source_person_id text, feed text, use_case text)
 LANGUAGE sql STABLE ROWS 100000
 SET enable_nestloop = off
 SET enable_mergejoin = off
 SET enable_sort = off
 SET work_mem = '128MB'
 AS $$
-    -- What the partner's feeds may be used for: so many things have to be withheld. Of a partner with a use for which
-    -- nobody has to be asked, no record is withheld from all.
-    WITH use AS (
-        SELECT DISTINCT
-            SPLIT_PART(consent_rule.feed, '/', 1) AS partner,
-            consent_rule.use_case,
-            COALESCE(consent_rule.program, '') AS program
-        FROM identity.consent_rule
-        WHERE NOT EXISTS (
-            SELECT
-            FROM identity.consent_rule AS free
-            WHERE free.rule = 'not_required'
-                AND SPLIT_PART(free.feed, '/', 1) = SPLIT_PART(consent_rule.feed, '/', 1)
-        )
-    ),
-
-    numbered AS (
+    -- What each feed may be used for, by the program of which it speaks: all programs of a use have to be withheld.
+    WITH used AS (
         SELECT
             use.partner,
+            use.feed,
             use.use_case,
             use.program,
-            ROW_NUMBER() OVER () AS use_no,
-            COUNT(*) OVER (PARTITION BY use.partner) AS uses
-        FROM use
+            COUNT(*) OVER (PARTITION BY use.feed, use.use_case) AS programs
+        FROM (
+            SELECT DISTINCT
+                SPLIT_PART(consent_rule.feed, '/', 1) AS partner,
+                consent_rule.feed,
+                consent_rule.use_case,
+                COALESCE(consent_rule.program, '') AS program
+            FROM identity.consent_rule
+        ) AS use
     ),
 
     withheld AS (
@@ -428,48 +423,57 @@ AS $$
             subject.source_person_id,
             subject.program
         FROM identity.withheld_subject(
-            ARRAY(SELECT DISTINCT use.use_case FROM use), day, known, TRUE
+            ARRAY(SELECT DISTINCT used.use_case FROM used), day, known, TRUE
         ) AS subject
     ),
 
-    -- Withheld from a use of the partner, by program or altogether.
     barred AS (
         SELECT DISTINCT
-            numbered.partner,
-            numbered.use_no,
-            numbered.uses,
+            used.partner,
+            used.feed,
+            used.use_case,
+            used.program,
+            used.programs,
             withheld.person_id,
             withheld.source_person_id
         FROM withheld
-        INNER JOIN numbered
-            ON numbered.use_case = withheld.use_case
-            AND (withheld.program IS NULL OR withheld.program = numbered.program)
-            AND (withheld.partner IS NULL OR withheld.partner = numbered.partner)
+        INNER JOIN used
+            ON used.use_case = withheld.use_case
+            AND (withheld.program IS NULL OR withheld.program = used.program)
+            AND (withheld.partner IS NULL OR withheld.partner = used.partner)
     ),
 
     wholly AS (
         SELECT
             barred.partner,
+            barred.feed,
+            barred.use_case,
             barred.person_id,
             barred.source_person_id
         FROM barred
         GROUP BY
             barred.partner,
+            barred.feed,
+            barred.use_case,
             barred.person_id,
             barred.source_person_id,
-            barred.uses
-        HAVING COUNT(*) = barred.uses
+            barred.programs
+        HAVING COUNT(*) = barred.programs
     )
 
     SELECT
         wholly.partner,
-        wholly.source_person_id
+        wholly.source_person_id,
+        wholly.feed,
+        wholly.use_case
     FROM wholly
     WHERE wholly.person_id IS NULL
     UNION ALL
     SELECT
         link.partner,
-        link.source_person_id
+        link.source_person_id,
+        wholly.feed,
+        wholly.use_case
     FROM wholly
     INNER JOIN identity.person_link AS link
         ON link.person_id = wholly.person_id
@@ -483,4 +487,6 @@ COMMENT ON COLUMN mart.output_feed.without IS
 'Elements of the common schema that are not counted of this feed, since its agreement does not give them (any more).';
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA identity FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION identity.withheld_subject(text[], date, timestamptz, boolean) TO kb_linkage, kb_steward;
+GRANT EXECUTE ON FUNCTION
+identity.withheld_subject(text[], date, timestamptz, boolean), identity.withheld_record(date, timestamptz)
+TO kb_linkage, kb_steward;

@@ -1,4 +1,4 @@
-"""Pairs that wait for a person, and the looks at them."""
+"""Links with a life of their own, membership with history, and what linkage keeps so that it need not begin anew."""
 
 from kinbridge.warehouse.migrate import run_sql
 
