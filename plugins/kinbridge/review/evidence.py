@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
-MISSING = "not known on both sides"
+MISSING = "nothing to compare"
 # Letters are compared one by one where two values have at least so much in common.
 ALIKE = 0.5
 
