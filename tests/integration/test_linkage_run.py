@@ -8,7 +8,7 @@ import pytest
 from tests.support.gates import open_gates
 
 from kinbridge.errors import KinbridgeError
-from kinbridge.linkage import run as linkage_run
+from kinbridge.linkage.ledger import store
 from kinbridge.linkage.model import Model, read_model
 from kinbridge.linkage.run import link_people
 
@@ -158,9 +158,9 @@ def test_failed_run_leaves_nothing(
     before = links(warehouse)
     runs = warehouse.query("SELECT count(*) FROM identity.run")
     record.person("snap", "newcomer", "Gwendolyn", "Featherstone", "2022-02-02")
-    statements = (*linkage_run._STORE[:-1], "SELECT 1 / (%(run_id)s - %(run_id)s)")
+    statements = (*store.STATEMENTS[:-1], "SELECT 1 / (%(run_id)s - %(run_id)s)")
     with monkeypatch.context() as patch:
-        patch.setattr(linkage_run, "_STORE", statements)
+        patch.setattr(store, "STATEMENTS", statements)
         with pytest.raises(KinbridgeError) as failure:
             link_people(warehouse.linkage, model, GATES)
     assert "Gwendolyn" not in str(failure.value)

@@ -115,7 +115,7 @@ def running(folder: Path) -> Iterator[Browser]:
             [program, *FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"], stdout=output, stderr=output
         )
     try:
-        with connect(_page_of(process, log), max_size=None) as socket:
+        with connect(_page_of(process, log), max_size=None, ping_interval=None) as socket:
             yield Browser(socket)
     finally:
         process.terminate()

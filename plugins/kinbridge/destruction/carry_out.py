@@ -210,7 +210,10 @@ def _made_by_linkage(site: Site) -> list[str]:
             SELECT format('%I.%I', n.nspname, c.relname)
             FROM pg_class AS c
             INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
-            WHERE c.relkind = 'r' AND n.nspname IN ('integrated', 'mart') AND has_table_privilege(c.oid, 'MAINTAIN')
+            WHERE
+                c.relkind = 'r'
+                AND (n.nspname IN ('integrated', 'mart') OR c.oid = 'identity.review_pair'::regclass)
+                AND has_table_privilege(c.oid, 'MAINTAIN')
             ORDER BY 1
             """
         )

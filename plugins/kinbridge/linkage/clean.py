@@ -51,15 +51,15 @@ def _register_words(connection: duckdb.DuckDBPyConnection, model: Model) -> None
     placeholders = [(element, value) for element, values in model.placeholders.items() for value in values]
     tables = {
         "placeholder": (("element", "value"), placeholders),
-        "nickname": (("nickname", "name"), _read_words("nicknames.csv")),
-        "street_word": (("word", "short"), _read_words("street_words.csv")),
+        "nickname": (("nickname", "name"), word_rows("nicknames.csv")),
+        "street_word": (("word", "short"), word_rows("street_words.csv")),
     }
     for name, (columns, rows) in tables.items():
         arrays = [pa.array([row[index] for row in rows], pa.string()) for index in range(len(columns))]
         connection.register(name, pa.table(arrays, names=list(columns)))
 
 
-def _read_words(name: str) -> list[tuple[str, str]]:
+def word_rows(name: str) -> list[tuple[str, str]]:
     """The rows of a two-column CSV below `include/linkage/`, of every include folder, each once."""
     rows: dict[tuple[str, str], None] = {}
     for folder in include_folders():

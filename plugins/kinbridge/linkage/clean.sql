@@ -214,6 +214,8 @@ HAVING count(DISTINCT birth_date) > getvariable('shared_at_most');
 CREATE OR REPLACE TEMP TABLE identified AS
 SELECT
     named.* EXCLUDE (ssn, ssn_end, first_formal, house_number),
+    named.ssn AS stated_ssn,
+    named.ssn_end AS stated_ssn_end,
     CASE WHEN overshared.ssn IS NULL THEN named.ssn END AS ssn,
     CASE WHEN overshared.ssn IS NULL AND (named.ssn IS NOT NULL OR length(named.ssn_end) = 4) THEN named.ssn_end END AS ssn_end,
     CASE WHEN named.first_name IS NOT NULL THEN named.first_formal END AS first_root,
@@ -229,7 +231,7 @@ CREATE OR REPLACE TEMP TABLE kin AS
 SELECT
     source,
     source_person_id,
-    list_filter(members, lambda member: member <> coalesce(self, '')) AS kin
+    list_sort(list_filter(members, lambda member: member <> coalesce(self, ''))) AS kin
 FROM (
     SELECT
         source,
@@ -272,6 +274,8 @@ SELECT
     sex,
     ssn,
     ssn_end,
+    stated_ssn,
+    stated_ssn_end,
     email,
     regexp_extract(email, '^[^@]+') AS email_name,
     phone,

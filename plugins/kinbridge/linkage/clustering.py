@@ -59,26 +59,36 @@ def components(size: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return labels
 
 
-def cluster(pairs: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence: Evidence) -> np.ndarray:
+def cluster(
+    pairs: Pairs,
+    source: np.ndarray,
+    duplicates: np.ndarray,
+    evidence: Evidence,
+    together: np.ndarray | None = None,
+) -> np.ndarray:
     """The cluster of each record, as the smallest record number in it.
 
     `source` is the source's number of each record; `duplicates` says by source number how often that source lists a
     person twice (`COMMON`, `RARE`, `NONE`). Pairs that were never scored may be left out; each pair stands at most
-    once.
+    once. `together` says of which pairs people decided that they are one person: these come first, whatever they
+    weigh. They must not, through each other, join two that are `apart`.
     """
     size = len(source)
+    forced: np.ndarray = np.zeros(len(pairs.left), dtype=bool) if together is None else together
     pairs = _weighed(pairs, source, duplicates, evidence)
-    linked = (pairs.weight > evidence.threshold) & ~pairs.apart
+    pairs = Pairs(pairs.left, pairs.right, pairs.weight, pairs.apart & ~forced)
+    linked = (pairs.weight > evidence.threshold) & ~pairs.apart | forced
     label = components(size, pairs.left[linked], pairs.right[linked])
     inner = label[pairs.left] == label[pairs.right]
-    pairs, linked = pairs.where(inner), linked[inner]
+    pairs, linked, forced = pairs.where(inner), linked[inner], forced[inner]
     # Where every pair of a component is a link, the component is the cluster.
     members = np.bincount(label, minlength=size)
     complete = np.bincount(label[pairs.left[linked]], minlength=size) == members * (members - 1) // 2
     result = _smallest(label, size)
     unsettled = ~complete[label[pairs.left]]
+    decided = set(zip(pairs.left[forced].tolist(), pairs.right[forced].tolist(), strict=True))
     for part in _by_component(pairs.where(unsettled), label):
-        for group in _contract(part, source, duplicates, evidence):
+        for group in _contract(part, source, duplicates, evidence, decided):
             result[group] = min(group)
     return result
 
@@ -131,7 +141,9 @@ class _Between:
         )
 
 
-def _contract(part: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence: Evidence) -> Iterator[list[int]]:
+def _contract(
+    part: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence: Evidence, decided: set[tuple[int, int]]
+) -> Iterator[list[int]]:
     """The clusters of one component, each as its records."""
     nodes = sorted({*part.left.tolist(), *part.right.tolist()})
     groups = {node: [node] for node in nodes}
@@ -150,7 +162,24 @@ def _contract(part: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence:
         unscored = len(groups[one]) * len(groups[two]) - between.scored
         return between.weight + evidence.unscored_pair * unscored - evidence.threshold
 
-    heap = [(-gain(one, two), one, two) for one in nodes for two in near[one] if one < two]
+    def join(one: int, two: int) -> None:
+        groups[one] += groups.pop(two)
+        single[one] |= single.pop(two)
+        moved = near.pop(two)
+        near[one].pop(two, None)
+        for other, between in moved.items():
+            if other == one:
+                continue
+            del near[other][two]
+            near[one][other] = near[other][one] = between.with_(near[one].get(other))
+
+    place = {node: node for node in nodes}
+    for left, right in sorted(decided & set(zip(part.left.tolist(), part.right.tolist(), strict=True))):
+        one, two = sorted((_root(place, left), _root(place, right)))
+        if one != two:
+            join(one, two)
+            place[two] = one
+    heap = [(-gain(one, two), one, two) for one in groups for two in near[one] if one < two]
     heapq.heapify(heap)
     while heap:
         lost, one, two = heapq.heappop(heap)
@@ -159,18 +188,16 @@ def _contract(part: Pairs, source: np.ndarray, duplicates: np.ndarray, evidence:
         # An entry is stale once one of its clusters has been joined or has grown.
         if one not in groups or two not in groups or -lost != gain(one, two):
             continue
-        groups[one] += groups.pop(two)
-        single[one] |= single.pop(two)
-        moved = near.pop(two)
-        del near[one][two]
-        for other, between in moved.items():
-            if other == one:
-                continue
-            del near[other][two]
-            near[one][other] = near[other][one] = between.with_(near[one].get(other))
+        join(one, two)
         for other in near[one]:
             low, high = min(one, other), max(one, other)
             found = gain(low, high)
             if found > 0:
                 heapq.heappush(heap, (-found, low, high))
     yield from groups.values()
+
+
+def _root(place: dict[int, int], node: int) -> int:
+    while place[node] != node:
+        node = place[node]
+    return node

@@ -1,7 +1,8 @@
 """The columns that linkage takes in, and those that cleaning makes of them.
 
 `birth_text` holds year, month and day as eight digits where they were given but are no day of the calendar; `local_id`
-is a person's number with some agency that more than one source may have noted.
+is a person's number with some agency that more than one source may have noted. `stated_ssn` is the number as given, where
+`ssn` is empty because too many people are said to have it.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ CLEANED_COLUMNS = frozenset(
         "sex",
         "ssn",
         "ssn_end",
+        "stated_ssn",
+        "stated_ssn_end",
         "email",
         "email_name",
         "phone",

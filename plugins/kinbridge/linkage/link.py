@@ -15,13 +15,12 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-import sqlglot
-from sqlglot import exp
 
 from kinbridge.linkage.blocking import EACH, find_candidates, rule_name
 from kinbridge.linkage.clean import clean
 from kinbridge.linkage.clustering import COMMON, NONE, RARE, Evidence, Pairs, cluster, components
 from kinbridge.linkage.comparing import compare, filled_comparisons
+from kinbridge.linkage.conditions import sided
 from kinbridge.linkage.kind import unrelated
 from kinbridge.linkage.model import Contradiction, Model
 from kinbridge.linkage.training import Trained, train, weights_sql
@@ -125,11 +124,11 @@ def _score(connection: duckdb.DuckDBPyConnection, trained: Trained) -> float:
         """
     )
     connection.execute("DROP TABLE compared")
-    return _correct_prior(connection, trained.share)
+    return max(correct_prior(connection, trained.share).values(), key=abs, default=0.0)
 
 
-def _correct_prior(connection: duckdb.DuckDBPyConnection, share: float) -> float:
-    """Give each two sources a prior of their own, in `scored`; return the largest correction in bits.
+def correct_prior(connection: duckdb.DuckDBPyConnection, share: float) -> dict[tuple[str, str], float]:
+    """Give each two sources a prior of their own, in `scored`; return the corrections in bits, the smaller name first.
 
     It begins with the share of certain pairs (table `kind`) and moves to the sum of the probabilities of the pairs, by
     two bits at most where that share is known: what siblings and neighbours add to that sum must not feed itself.
@@ -171,7 +170,8 @@ def _correct_prior(connection: duckdb.DuckDBPyConnection, share: float) -> float
             shift[kind] = round(min(max(better, first[kind] - room[kind]), first[kind] + room[kind]), 6)
     connection.register("shift", pa.table({"kind": list(shift), "bits": pa.array(shift.values(), pa.float64())}))
     connection.execute("UPDATE scored SET weight = weight + bits FROM shift WHERE shift.kind = scored.kind")
-    return max(shift.values(), key=abs, default=0.0)
+    names = connection.execute("SELECT kind, l, r FROM kind_of").fetchall()
+    return {(left, right): shift[kind] for kind, left, right in names}
 
 
 def _bits(probability: float) -> float:
@@ -188,7 +188,7 @@ def _cluster(connection: duckdb.DuckDBPyConnection, model: Model, count: int) ->
     lifted = f" AND NOT ({_listed_twice(connection, model)})" if unrelated(connection, model) else ""
 
     def holds(entry: Contradiction) -> str:
-        return f"({_sided(entry.when)}){lifted if entry.name in model.lifted_if_unrelated else ''}"
+        return f"({sided(entry.when)}){lifted if entry.name in model.lifted_if_unrelated else ''}"
 
     _doubt(connection, model, [holds(entry) for entry in model.doubts])
     linked = connection.sql(f"SELECT l - 1 AS l, r - 1 AS r FROM scored WHERE weight > {threshold}").to_arrow_table()
@@ -299,15 +299,6 @@ def _edges(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[pa.Tabl
 
     edges = selected(f"l.cluster = r.cluster AND scored.weight > {link_at}")
     return edges, selected(f"l.cluster <> r.cluster AND scored.weight > {review_at}")
-
-
-def _sided(condition: str) -> str:
-    """A condition over `<column>_l` and `<column>_r` as one over the joined tables."""
-    tree = sqlglot.parse_one(condition, read="duckdb")
-    tables = {"_l": "left_record", "_r": "right_record"}
-    for column in list(tree.find_all(exp.Column)):
-        column.replace(exp.column(column.name[:-2], table=tables[column.name[-2:]]))
-    return str(tree.sql("duckdb"))
 
 
 def _numbers(table: pa.Table, name: str) -> Any:

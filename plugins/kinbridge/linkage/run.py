@@ -2,119 +2,53 @@
 
 Reads `record` and writes `identity`, as the role of linkage. Records travel by COPY straight into memory: no temporary
 file, no value in a log or an error. A run under way holds a lock, so two cannot interleave; a run that fails leaves
-nothing; a second run over the same records changes no person id.
+nothing; a second run over the same records changes no person id. What has not changed since the last run is left alone,
+unless the model has, or so much has changed that linking everything is less work.
 """
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.csv
 
 from kinbridge.consent.gates import Gates, read_gates
 from kinbridge.consent.linkable import note_linkable
 from kinbridge.consent.rules import write_rules
-from kinbridge.linkage.columns import INPUT_COLUMNS
 from kinbridge.linkage.habits import with_partner_habits
-from kinbridge.linkage.known_as import KNOWN_AS, LINK_FORMER, LINKS
-from kinbridge.linkage.link import Linkage, link
+from kinbridge.linkage.ledger.adopted import Adopted, adopted_model
+from kinbridge.linkage.ledger.delta import link_changed
+from kinbridge.linkage.ledger.persons import note_stale, note_stated
+from kinbridge.linkage.ledger.store import store_edges, store_people
+from kinbridge.linkage.ledger.verdict import apply_verdicts
+from kinbridge.linkage.ledger.whole import link_whole
 from kinbridge.linkage.model import Model
-from kinbridge.linkage.people import ID_SCHEMA, People, assign_people
+from kinbridge.linkage.trained import model_digest
+from kinbridge.review.fill import fill_queue
 from kinbridge.warehouse.connection import Dsn, transaction
 
 LOCK = "kinbridge linkage"
 SEED = 1
-
-# Who is who by now, as one row per partner's person: the newest known value of each column over the partner's feeds.
-# Grain: one row per partner and source_person_id, the one that it became where it has changed. Sources: record.person,
-# record.person_address, record.family_member, record.person_key_change; linkable_feed and withheld_record, which
-# `consent.linkable` makes: what may not be linked is not here.
-_PERSONS = """
-WITH RECURSIVE {known_as},
-person AS (
-    SELECT
-        partner,
-        coalesce(known_as.became, source_person_id) AS source_person_id,
-        {latest}
-    FROM record.person
-    LEFT JOIN known_as USING (partner, source_person_id)
-    WHERE
-        known_to IS NULL
-        AND feed IN (SELECT feed FROM linkable_feed)
-        AND NOT EXISTS (
-            SELECT
-            FROM withheld_record AS withheld
-            WHERE withheld.partner = person.partner AND withheld.source_person_id = person.source_person_id
-        )
-    GROUP BY 1, 2
-),
-address AS (
-    SELECT DISTINCT ON (1, 2)
-        partner,
-        coalesce(known_as.became, source_person_id) AS source_person_id,
-        address_line,
-        city,
-        postal_code
-    FROM record.person_address
-    LEFT JOIN known_as USING (partner, source_person_id)
-    WHERE known_to IS NULL AND feed IN (SELECT feed FROM linkable_feed)
-    ORDER BY 1, 2, (address_line IS NULL), as_of DESC, feed
-),
-family AS (
-    SELECT DISTINCT ON (1, 2)
-        partner,
-        coalesce(known_as.became, source_person_id) AS source_person_id,
-        source_family_id
-    FROM record.family_member
-    LEFT JOIN known_as USING (partner, source_person_id)
-    WHERE known_to IS NULL AND feed IN (SELECT feed FROM linkable_feed)
-    ORDER BY 1, 2, as_of DESC, feed, source_family_id
-)
-SELECT
-    person.partner AS source,
-    person.source_person_id,
-    person.first_name,
-    person.middle_name,
-    person.last_name,
-    person.name_suffix,
-    person.birth_date,
-    person.sex,
-    person.ssn,
-    person.email,
-    person.phone,
-    address.address_line,
-    address.city,
-    address.postal_code,
-    family.source_family_id AS family_key
-FROM person
-LEFT JOIN address ON address.partner = person.partner AND address.source_person_id = person.source_person_id
-LEFT JOIN family ON family.partner = person.partner AND family.source_person_id = person.source_person_id
-"""
-_LATEST = "(array_agg({name} ORDER BY as_of DESC, feed) FILTER (WHERE {name} IS NOT NULL))[1] AS {name}"
-_PERSON_COLUMNS = (
-    "first_name",
-    "middle_name",
-    "last_name",
-    "name_suffix",
-    "birth_date",
-    "sex",
-    "ssn",
-    "email",
-    "phone",
-)
+WHOLE, CHANGES = "whole", "changes"
+# Where more than this share of the records has changed, linking everything is less work.
+MUCH = 0.2
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run did, in counts; nothing in it tells of a person."""
+    """What a run did, in counts; nothing in it tells of a person.
+
+    `scope` says whether all was linked anew or only what had changed; `changed` is how many records were compared.
+    `refused` are decisions `same` that another decision contradicts. `training` is the trained model's number.
+    """
 
     run_id: int
     model: str
+    training: int
+    scope: str
     records: int
+    changed: int
     people: int
     new_people: int
     edges: int
@@ -122,136 +56,118 @@ class RunSummary:
     merged: int
     split: int
     moved: int
+    refused: int
 
 
-def link_people(linkage_dsn: Dsn, model: Model, gates: Gates | None = None) -> RunSummary:
-    """Link all current persons that may be linked and store people, edges and changes; returns counts.
+def link_people(linkage_dsn: Dsn, model: Model, gates: Gates | None = None, *, anew: bool = False) -> RunSummary:
+    """Link the current persons that may be linked, and store people, edges and changes; returns counts.
 
-    `gates` are those that the declarations and decisions of today give, unless others are given. Raises
-    `KinbridgeError` KB-S20 to KB-S26 when the warehouse fails, and what `read_gates` raises; nothing is changed then.
+    `gates` are those that the declarations and decisions of today give, unless others are given; `anew` links
+    everything, though little has changed. Raises `KinbridgeError` KB-K43 and KB-K44 (trained model), KB-S20 to KB-S26
+    when the warehouse fails, and what `read_gates` raises; nothing is changed then.
     """
     with transaction(linkage_dsn) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [LOCK])
         gates = gates or read_gates(connection)
         write_rules(cursor, gates)
         note_linkable(cursor, gates)
-        cursor.execute("INSERT INTO identity.run (model_version) VALUES (%s) RETURNING run_id", [model.title])
-        run_id = int(cursor.fetchone()[0])
-        linkage = link(current_persons(cursor), with_partner_habits(model), seed=SEED)
-        people = assign_people(linkage.clusters, _copy_out(cursor, LINKS, ID_SCHEMA))
-        _store(cursor, run_id, linkage, people)
-        summary = RunSummary(
-            run_id=run_id,
-            model=model.title,
-            records=linkage.clusters.num_rows,
-            people=int(linkage.facts["clusters"]),
-            new_people=len(people.new_ids),
-            edges=linkage.edges.num_rows,
-            review=linkage.review.num_rows,
-            **people.counts(),
-        )
-        facts = {**linkage.facts, **people.counts(), "new_people": summary.new_people}
-        cursor.execute(
-            "UPDATE identity.run SET finished_at = clock_timestamp(), facts = %s WHERE run_id = %s",
-            [json.dumps(facts), run_id],
-        )
-    return summary
+        summary = _run(cursor, with_partner_habits(model), anew=anew)
+        fill_queue(cursor, model)
+        return summary
 
 
-def current_persons(cursor: Any) -> pa.Table:
-    """The persons that are current in `record` and may be linked, with `columns.INPUT_COLUMNS`: one row per partner and
-    source person. `consent.linkable.note_linkable` comes before it, in the same transaction."""
-    latest = ",\n        ".join(_LATEST.format(name=name) for name in _PERSON_COLUMNS)
-    types = [(name, pa.date32() if name == "birth_date" else pa.string()) for name in INPUT_COLUMNS]
-    return _copy_out(cursor, _PERSONS.format(latest=latest, known_as=KNOWN_AS), pa.schema(types))
-
-
-def _copy_out(cursor: Any, query: str, schema: pa.Schema) -> pa.Table:
-    buffer = io.BytesIO()
-    cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER true, FORCE_QUOTE *)", buffer)
-    buffer.seek(0)
-    # Postgres quotes every value and leaves NULL bare, so the empty text and "not known" stay two things.
-    return pyarrow.csv.read_csv(
-        buffer,
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=schema, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
-        ),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-        read_options=pyarrow.csv.ReadOptions(use_threads=False),
+def _run(cursor: Any, model: Model, *, anew: bool) -> RunSummary:
+    cursor.execute("INSERT INTO identity.run (model_version) VALUES (%s) RETURNING run_id", [model.title])
+    run_id = int(cursor.fetchone()[0])
+    digest = model_digest(model)
+    records = note_stated(cursor)
+    adopted = adopted_model(cursor, model, digest)
+    if adopted and adopted.outgrown(records, _sources(cursor)):
+        adopted = None
+    prepared_on = _prepared_on(cursor, adopted, digest)
+    whole = anew or adopted is None or prepared_on is None
+    if not whole and prepared_on is not None:
+        whole = note_stale(cursor, prepared_on) > MUCH * records
+    if whole or adopted is None:
+        adopted, found, facts = link_whole(cursor, model, adopted, seed=SEED)
+    else:
+        found, facts = link_changed(cursor, model, adopted)
+    edges = store_edges(cursor, run_id, adopted.training_id, model, found, whole=whole)
+    people = store_people(cursor, run_id, found, whole=whole)
+    apply_verdicts(cursor, run_id)
+    facts |= {**edges, **people.counts(), "new_people": len(people.new_ids), "records": records, **_counts(cursor)}
+    cursor.execute(
+        """
+        UPDATE identity.run
+        SET finished_at = clock_timestamp(), facts = %s, training_id = %s, model_digest = %s, scope = %s
+        WHERE run_id = %s
+        """,
+        [json.dumps(facts), adopted.training_id, digest, WHOLE if whole else CHANGES, run_id],
+    )
+    return RunSummary(
+        run_id=run_id,
+        model=model.title,
+        training=adopted.training_id,
+        scope=WHOLE if whole else CHANGES,
+        records=records,
+        changed=facts["changed"],
+        people=facts["people"],
+        new_people=len(people.new_ids),
+        edges=edges["edges"],
+        review=facts["review"],
+        refused=facts["decided"]["refused"],
+        **people.counts(),
     )
 
 
-def _copy_in(cursor: Any, table: str, columns: str, rows: pa.Table) -> None:
-    buffer = io.BytesIO()
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
-    pyarrow.csv.write_csv(rows, buffer, options)
-    buffer.seek(0)
-    cursor.execute(f"CREATE TEMP TABLE {table} ({columns}) ON COMMIT DROP")
-    cursor.copy_expert(f"COPY {table} FROM STDIN (FORMAT csv)", buffer)
+def _sources(cursor: Any) -> set[str]:
+    cursor.execute("SELECT DISTINCT partner FROM stated_now")
+    return {source for (source,) in cursor.fetchall()}
 
 
-def _store(cursor: Any, run_id: int, linkage: Linkage, people: People) -> None:
-    fresh = pa.table({"person_id": pa.array(people.new_ids, pa.string())})
-    _copy_in(cursor, "given_person", "person_id uuid", fresh)
-    _copy_in(cursor, "given_link", "partner text, source_person_id text, person_id uuid", people.assignments)
-    _copy_in(
-        cursor,
-        "given_change",
-        "kind text, from_person_id uuid, to_person_id uuid, source_persons bigint",
-        people.changes,
+def _prepared_on(cursor: Any, adopted: Adopted | None, digest: str) -> date | None:
+    """The day of the last run, where one can go on from what it prepared; None where all is to be linked anew."""
+    cursor.execute(
+        """
+        SELECT
+            finished_at::date,
+            training_id,
+            model_digest
+        FROM identity.run
+        WHERE finished_at IS NOT NULL
+        ORDER BY run_id DESC
+        LIMIT 1
+        """
     )
-    _copy_in(
-        cursor,
-        "given_edge",
-        "partner_left text, source_person_id_left text, partner_right text, source_person_id_right text,"
-        " match_probability double precision, rule text",
-        linkage.edges,
-    )
-    cursor.execute("ANALYZE given_link")
-    for statement in _STORE:
-        cursor.execute(statement, {"run_id": run_id})
+    row = cursor.fetchone()
+    if row is None or adopted is None or (row[1], row[2]) != (adopted.training_id, digest):
+        return None
+    # A destruction empties what was prepared, and the frequencies with it.
+    cursor.execute("SELECT EXISTS (SELECT FROM identity.prepared)")
+    return row[0] if cursor.fetchone()[0] else None
 
 
-# A source person that is not current any more keeps its link: should it come back, it is the same person.
-_STORE = (
-    """
-    INSERT INTO identity.person (person_id, first_run_id)
-    SELECT person_id, %(run_id)s
-    FROM given_person
-    """,
-    """
-    INSERT INTO identity.person_link (partner, source_person_id, person_id, run_id)
-    SELECT partner, source_person_id, person_id, %(run_id)s
-    FROM given_link
-    ON CONFLICT (partner, source_person_id) DO UPDATE
-    SET person_id = excluded.person_id, run_id = excluded.run_id
-    WHERE person_link.person_id <> excluded.person_id
-    """,
-    """
-    INSERT INTO identity.person_change (run_id, kind, from_person_id, to_person_id, source_persons)
-    SELECT %(run_id)s, kind, from_person_id, to_person_id, source_persons
-    FROM given_change
-    """,
-    # Whatever still points to a merged person points to the one that it became, however long ago it was merged.
-    """
-    UPDATE identity.person
-    SET merged_into = given_change.to_person_id
-    FROM given_change
-    WHERE given_change.kind = 'merged' AND given_change.from_person_id IN (person.person_id, person.merged_into)
-    """,
-    """
-    UPDATE identity.person_link
-    SET person_id = given_change.to_person_id, run_id = %(run_id)s
-    FROM given_change
-    WHERE given_change.kind = 'merged' AND person_link.person_id = given_change.from_person_id
-    """,
-    LINK_FORMER,
-    """
-    INSERT INTO identity.edge (
-        run_id, partner_left, source_person_id_left, partner_right, source_person_id_right, match_probability, rule
+def _counts(cursor: Any) -> dict[str, int]:
+    """How many people the current records are, and how many pairs a person should see."""
+    cursor.execute(
+        """
+        SELECT count(DISTINCT link.person_id)
+        FROM identity.prepared
+        INNER JOIN identity.person_link AS link
+            ON link.partner = prepared.source AND link.source_person_id = prepared.source_person_id
+        """
     )
-    SELECT
-        %(run_id)s, partner_left, source_person_id_left, partner_right, source_person_id_right, match_probability, rule
-    FROM given_edge
-    """,
-)
+    people = int(cursor.fetchone()[0])
+    cursor.execute(
+        """
+        SELECT count(*)
+        FROM identity.pair
+        INNER JOIN identity.prepared AS l ON l.record = pair.record_left
+        INNER JOIN identity.prepared AS r ON r.record = pair.record_right
+        INNER JOIN identity.person_link AS one ON one.partner = l.source AND one.source_person_id = l.source_person_id
+        INNER JOIN identity.person_link AS other
+            ON other.partner = r.source AND other.source_person_id = r.source_person_id
+        WHERE one.person_id <> other.person_id
+        """
+    )
+    return {"people": people, "review": int(cursor.fetchone()[0])}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from kinbridge.linkage.model import Model
-from kinbridge.review.evidence import bits
+from kinbridge.linkage.scoring import bits
 
 
 def fill_queue(cursor: Any, model: Model) -> int:

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 from kinbridge.errors import KinbridgeError
 from kinbridge.linkage.decision import Pair, pair_of
+from kinbridge.linkage.scoring import bits
 from kinbridge.review.desk import Desk, stewards_only
-from kinbridge.review.evidence import Comparison, Group, bits, comparisons_of, grouped
+from kinbridge.review.evidence import Comparison, Group, comparisons_of, grouped
 from kinbridge.review.queue import State, Waiting, waiting
 from kinbridge.review.words import words_of
 from kinbridge.warehouse.connection import transaction

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from kinbridge.linkage.scoring import bits
 from kinbridge.review.desk import Desk
-from kinbridge.review.evidence import bits, probability_of
+from kinbridge.review.evidence import probability_of
 
 
 class State(StrEnum):

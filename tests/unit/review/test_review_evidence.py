@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kinbridge.review.evidence import MISSING, Row, bits, comparisons_of, grouped, probability_of
+from kinbridge.linkage.scoring import bits
+from kinbridge.review.evidence import MISSING, Row, comparisons_of, grouped, probability_of
 
 WORDS = (("first_name", ("equal", "alike", "different")), ("ssn", ("equal", "different")), ("mother", ("equal",)))
 

@@ -1,0 +1,286 @@
+"""Preparing again what has changed: the records that are new, gone or stated otherwise, and those that this touches.
+
+Reads the record through `persons` and writes `identity.prepared`, the keys and which of them are crowded. Makes the
+temporary table `changed` (record): whose pairs have to be found anew, among them records of which nothing was said but
+whose number turned out to be everybody's, whose family changed, or whose key came to be shared by too many or few enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from kinbridge.linkage.clean import clean
+from kinbridge.linkage.keys import Block, key_records
+from kinbridge.linkage.ledger.persons import current_persons
+from kinbridge.linkage.ledger.prepared import CLEANED, FROM_OTHERS, IDS, PREPARED_COLUMNS, fetch_prepared, prepared_rows
+from kinbridge.linkage.ledger.transfer import copy_in
+from kinbridge.linkage.ledger.work import workshop
+from kinbridge.linkage.model import Model
+
+FAMILY_AT_MOST = 20
+
+
+def prepare_changed(cursor: Any, model: Model, blocks: Sequence[Block]) -> None:
+    """Bring `identity.prepared` and the keys to what `stale` says, and make `changed` and `gone`.
+
+    `gone` (record, source, source_person_id) are the records that are not there any more; they are in `changed` too.
+    """
+    for statement in _BEGIN:
+        cursor.execute(statement)
+    with workshop() as connection:
+        if clean(connection, current_persons(cursor, stale_only=True), model):
+            copy_in(cursor, "given_prepared", PREPARED_COLUMNS, prepared_rows(connection, "cleaned"))
+        else:
+            cursor.execute(f"CREATE TEMP TABLE given_prepared ({PREPARED_COLUMNS}) ON COMMIT DROP")
+    cursor.execute("ANALYZE given_prepared")
+    for statement in _TAKE_OVER:
+        cursor.execute(statement)
+    cursor.execute(_NUMBERS_OF_ALL, {"most": int(model.limits["ssn_birth_dates"])})
+    cursor.execute(_SSN)
+    cursor.execute(_FAMILIES, {"most": FAMILY_AT_MOST})
+    cursor.execute(_KIN)
+    _keys(cursor, blocks)
+
+
+# `before` keeps each record as it was prepared by the last run, for the keys that it had.
+_BEGIN = (
+    "CREATE TEMP TABLE changed (record bigint PRIMARY KEY) ON COMMIT DROP",
+    "CREATE TEMP TABLE before (LIKE identity.prepared) ON COMMIT DROP",
+    "CREATE UNIQUE INDEX ix_before ON before (record)",
+    """
+    CREATE TEMP TABLE gone ON COMMIT DROP AS
+    SELECT prepared.*
+    FROM stale
+    INNER JOIN identity.prepared USING (record)
+    WHERE stale.gone
+    """,
+)
+
+# What others say (kin, ssn, ssn_end) was cleaned here among the stale alone, and does not count yet.
+_OWN = tuple(name for name in CLEANED if name not in FROM_OTHERS)
+_ALL = ", ".join((*IDS, *CLEANED))
+_TAKE_OVER = (
+    # Said in other rows, but in the same words: nothing has changed.
+    f"""
+    CREATE TEMP TABLE reworded ON COMMIT DROP AS
+    SELECT
+        prepared.record,
+        stale.stated,
+        ({", ".join(f"prepared.{name}" for name in _OWN)}) IS DISTINCT FROM ({", ".join(f"given.{name}" for name in _OWN)})
+            AS other
+    FROM stale
+    INNER JOIN identity.prepared USING (record)
+    INNER JOIN given_prepared AS given
+        ON given.source = stale.partner AND given.source_person_id = stale.source_person_id
+    """,
+    "UPDATE identity.prepared SET stated = reworded.stated FROM reworded WHERE reworded.record = prepared.record",
+    """
+    INSERT INTO before
+    SELECT prepared.*
+    FROM identity.prepared
+    WHERE record IN (SELECT record FROM reworded WHERE other UNION ALL SELECT record FROM gone)
+    """,
+    "DELETE FROM identity.prepared WHERE record IN (SELECT record FROM gone)",
+    f"""
+    UPDATE identity.prepared
+    SET {", ".join(f"{name} = given.{name}" for name in CLEANED)}
+    FROM reworded, given_prepared AS given
+    WHERE
+        reworded.other
+        AND reworded.record = prepared.record
+        AND given.source = prepared.source
+        AND given.source_person_id = prepared.source_person_id
+    """,
+    # Numbers run on from the highest there is; the lock of the run keeps two from giving the same.
+    f"""
+    INSERT INTO identity.prepared (record, {_ALL}, stated)
+    SELECT
+        (SELECT coalesce(max(record), 0) FROM identity.prepared)
+        + row_number() OVER (ORDER BY given.source, given.source_person_id),
+        {", ".join(f"given.{name}" for name in (*IDS, *CLEANED))},
+        stale.stated
+    FROM stale
+    INNER JOIN given_prepared AS given
+        ON given.source = stale.partner AND given.source_person_id = stale.source_person_id
+    WHERE stale.record IS NULL
+    """,
+    """
+    INSERT INTO changed
+    SELECT record FROM before
+    UNION
+    SELECT prepared.record
+    FROM stale
+    INNER JOIN identity.prepared
+        ON prepared.source = stale.partner AND prepared.source_person_id = stale.source_person_id
+    WHERE stale.record IS NULL
+    """,
+    "ANALYZE changed",
+)
+
+# A number given with many birth dates is nobody's: as in clean.sql, over all who have it.
+# Grain: one row per record that has to be otherwise. Sources: identity.prepared, before, changed.
+_NUMBERS_OF_ALL = """
+CREATE TEMP TABLE other_ssn ON COMMIT DROP AS
+WITH asked AS (
+    SELECT stated_ssn FROM before WHERE stated_ssn IS NOT NULL
+    UNION
+    SELECT stated_ssn FROM identity.prepared INNER JOIN changed USING (record) WHERE stated_ssn IS NOT NULL
+),
+shared AS (
+    SELECT prepared.stated_ssn, count(DISTINCT prepared.birth_date) > %(most)s AS nobodys
+    FROM identity.prepared
+    INNER JOIN asked USING (stated_ssn)
+    GROUP BY prepared.stated_ssn
+)
+SELECT
+    prepared.record,
+    CASE WHEN NOT shared.nobodys THEN prepared.stated_ssn END AS ssn,
+    CASE WHEN NOT shared.nobodys THEN prepared.stated_ssn_end END AS ssn_end
+FROM identity.prepared
+INNER JOIN shared USING (stated_ssn)
+WHERE prepared.ssn IS DISTINCT FROM CASE WHEN NOT shared.nobodys THEN prepared.stated_ssn END
+"""
+_SSN = """
+INSERT INTO before
+SELECT prepared.*
+FROM identity.prepared
+INNER JOIN other_ssn USING (record)
+WHERE record NOT IN (SELECT record FROM changed);
+
+INSERT INTO changed SELECT record FROM other_ssn ON CONFLICT DO NOTHING;
+
+UPDATE identity.prepared
+SET ssn = other_ssn.ssn, ssn_end = other_ssn.ssn_end
+FROM other_ssn
+WHERE other_ssn.record = prepared.record
+"""
+
+# Who else is in the partner's own family: as in clean.sql, over the whole family.
+# Grain: one row per record that has to be otherwise. Sources: identity.prepared, before, changed.
+_FAMILIES = """
+CREATE TEMP TABLE other_kin ON COMMIT DROP AS
+WITH asked AS (
+    SELECT source, family FROM before WHERE family IS NOT NULL
+    UNION
+    SELECT source, family FROM identity.prepared INNER JOIN changed USING (record) WHERE family IS NOT NULL
+),
+household AS (
+    SELECT
+        prepared.source,
+        prepared.family,
+        count(*) AS size,
+        array_agg(prepared.self ORDER BY prepared.self) FILTER (WHERE prepared.self IS NOT NULL) AS members
+    FROM identity.prepared
+    INNER JOIN asked USING (source, family)
+    GROUP BY prepared.source, prepared.family
+),
+others AS (
+    SELECT
+        prepared.record,
+        prepared.kin AS before,
+        CASE
+            WHEN household.size BETWEEN 2 AND %(most)s
+                THEN nullif(array_remove(household.members, coalesce(prepared.self, '')), '{}')
+        END AS kin
+    FROM identity.prepared
+    INNER JOIN household USING (source, family)
+)
+SELECT record, kin
+FROM others
+WHERE before IS DISTINCT FROM kin
+"""
+_KIN = """
+INSERT INTO before
+SELECT prepared.*
+FROM identity.prepared
+INNER JOIN other_kin USING (record)
+WHERE record NOT IN (SELECT record FROM changed);
+
+INSERT INTO changed SELECT record FROM other_kin ON CONFLICT DO NOTHING;
+
+UPDATE identity.prepared
+SET kin = other_kin.kin
+FROM other_kin
+WHERE other_kin.record = prepared.record
+"""
+
+
+def _keys(cursor: Any, blocks: Sequence[Block]) -> None:
+    """Take the keys of `before` away, give those of `changed`, and see which keys became crowded or are no more."""
+    with workshop() as connection:
+        _keys_of(cursor, connection, blocks, "key_before", "SELECT record FROM before", "before")
+        _keys_of(cursor, connection, blocks, "key_after", "SELECT record FROM changed", "identity.prepared")
+    sizes = " ".join(f"WHEN {number} THEN {block.size}" for number, block in enumerate(blocks)) or "WHEN 0 THEN 0"
+    for statement in _TOUCHED:
+        cursor.execute(statement.format(sizes=sizes))
+
+
+def _keys_of(
+    cursor: Any, connection: duckdb.DuckDBPyConnection, blocks: Sequence[Block], table: str, wanted: str, source: str
+) -> None:
+    fetch_prepared(cursor, connection, wanted, source=source)
+    key_records(connection, blocks)
+    keyed = connection.sql(
+        "SELECT rule, key, number AS record FROM keyed INNER JOIN cleaned USING (record) ORDER BY key"
+    ).to_arrow_table()
+    copy_in(cursor, table, "rule smallint, key bigint, record bigint", keyed)
+    cursor.execute(f"ANALYZE {table}")
+
+
+_TOUCHED = (
+    """
+    CREATE TEMP TABLE key_gone ON COMMIT DROP AS
+    SELECT key, record FROM key_before EXCEPT SELECT key, record FROM key_after
+    """,
+    """
+    CREATE TEMP TABLE key_new ON COMMIT DROP AS
+    SELECT key, record FROM key_after EXCEPT SELECT key, record FROM key_before
+    """,
+    "ANALYZE key_gone",
+    "ANALYZE key_new",
+    """
+    DELETE FROM identity.blocking_key
+    USING key_gone
+    WHERE key_gone.key = blocking_key.key AND key_gone.record = blocking_key.record
+    """,
+    "INSERT INTO identity.blocking_key (key, record) SELECT key, record FROM key_new ORDER BY key, record",
+    # No key is counted further than to one more than its rule allows.
+    """
+    CREATE TEMP TABLE key_flipped ON COMMIT DROP AS
+    SELECT
+        touched.key,
+        counted.records > touched.size AS crowded
+    FROM (
+        SELECT
+            key,
+            CASE rule {sizes} END AS size
+        FROM (
+            SELECT rule, key FROM key_before INNER JOIN key_gone USING (key, record)
+            UNION
+            SELECT rule, key FROM key_after INNER JOIN key_new USING (key, record)
+        ) AS named
+    ) AS touched
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS records
+        FROM (
+            SELECT FROM identity.blocking_key WHERE blocking_key.key = touched.key LIMIT touched.size + 1
+        ) AS met
+    ) AS counted
+    WHERE (counted.records > touched.size) <> EXISTS (
+        SELECT FROM identity.crowded_key WHERE crowded_key.key = touched.key
+    )
+    """,
+    "DELETE FROM identity.crowded_key WHERE key IN (SELECT key FROM key_flipped WHERE NOT crowded)",
+    "INSERT INTO identity.crowded_key SELECT key FROM key_flipped WHERE crowded",
+    """
+    INSERT INTO changed
+    SELECT DISTINCT blocking_key.record
+    FROM key_flipped
+    INNER JOIN identity.blocking_key USING (key)
+    ON CONFLICT DO NOTHING
+    """,
+    "ANALYZE changed",
+)
