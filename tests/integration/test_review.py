@@ -7,8 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.review import Pairs, decided, queue, two
+from tests.support.gates import open_gates
+from tests.support.linked import Record
+from tests.support.review import FEEDS, Pairs, decided, queue, two
 
+from kinbridge.linkage.model import read_model
+from kinbridge.linkage.run import link_people
 from kinbridge.review.labels import labelled_pairs
 from kinbridge.review.look import look_at
 from kinbridge.review.queue import after
@@ -133,3 +137,33 @@ def test_decisions_are_labels_for_the_next_model_and_each_pair_is_for_one_purpos
     decided(other, pairs.number(*made[0]), "different")
     with transaction(pairs.warehouse.linkage) as connection, connection.cursor() as cursor:
         assert made[0][0] not in {label.left for label in labelled_pairs(cursor, terms)}
+
+
+def test_linkage_fills_the_queue_and_obeys_what_is_decided(pairs: Pairs) -> None:
+    record = Record(pairs.warehouse)
+    for index, family in enumerate(("Abernathy", "Brzezinski", "Castellano", "Delacroix", "Esterhazy", "Hartwell")):
+        for partner in ("medicaid", "snap"):
+            more = {"sex": "female", "phone": f"541555010{index}", "feed": FEEDS[partner]}
+            record.person(partner, f"{partner}-{index}", f"Marigold{index}", family, f"2021-0{index + 1}-15", **more)
+    twin = {"sex": "female", "phone": "5415550199"}
+    record.person("medicaid", "M-twin", "Rosalind", "Featherstone", "2021-09-09", feed=FEEDS["medicaid"], **twin)
+    record.person("snap", "S-twin", "Beatrix", "Featherstone", "2021-09-09", feed=FEEDS["snap"], **twin)
+    gates = open_gates(set(FEEDS.values()))
+    link_people(pairs.warehouse.linkage, read_model(), gates)
+    desk = pairs.desk()
+    one, other = ("medicaid", "M-twin"), ("snap", "S-twin")
+    [found] = [waits for waits in queue(desk) if waits.pair_id == pairs.number(one, other)]
+    assert found.apart == "twins"
+    look = look_at(desk, found.pair_id)
+    told = {entry.name: entry.label for entry in look.case.comparisons}
+    assert (told["first_name"], told["last_name"], told["birth_date"]) == ("different", "equal", "equal")
+    assert look.case.weight == pytest.approx(look.case.prior + sum(entry.bits for entry in look.case.comparisons))
+    assert look.case.model == read_model().title
+    decide(desk, found.pair_id, look.look_id, "same", "The partner was asked, and knows one child")
+    link_people(pairs.warehouse.linkage, read_model(), gates)
+    [(persons,)] = pairs.query(
+        "SELECT count(DISTINCT person_id) FROM identity.person_link WHERE source_person_id IN ('M-twin', 'S-twin')"
+    )
+    assert persons == 1
+    assert found.pair_id not in {waits.pair_id for waits in queue(desk)}
+    assert [(past.pair_id, past.verdict) for past in history(desk)] == [(found.pair_id, "same")]

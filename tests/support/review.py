@@ -76,7 +76,8 @@ class Pairs:
                 (partner, number, *with_),
             )
         self.query(
-            "INSERT INTO identity.prepared (source, source_person_id, stated) VALUES (%s, %s, 1)", (partner, number)
+            "INSERT INTO identity.prepared (record, source, source_person_id, stated) VALUES (%s, %s, %s, 1)",
+            (self.line, partner, number),
         )
         return partner, number
 

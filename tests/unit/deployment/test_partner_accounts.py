@@ -89,7 +89,7 @@ def test_connections_hold_what_the_tasks_read(folders: tuple[Path, Path, Path], 
     write_connections(file, found)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     read = json.loads(file.read_text())
-    assert set(read) == {"kinbridge_pipeline", "kinbridge_linkage", "sftp_snap"}
+    assert set(read) == {"kinbridge_pipeline", "kinbridge_linkage", "kinbridge_steward", "sftp_snap"}
     assert read["kinbridge_linkage"]["login"] == "kb_linkage"
     assert json.loads(read["kinbridge_linkage"]["extra"]) == {"sslmode": "require"}
     extra = json.loads(read["sftp_snap"]["extra"])
