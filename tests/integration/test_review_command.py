@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -95,6 +96,7 @@ def test_a_pair_is_shown_and_decided_by_keys(pairs: Pairs) -> None:
 def _until(terminal: int, text: str) -> str:
     found = ""
     while text not in found:
+        assert select.select([terminal], [], [], 120)[0], "nothing more is said"
         found += os.read(terminal, 65536).decode("utf-8", errors="replace")
     return found
 

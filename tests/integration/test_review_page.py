@@ -167,7 +167,7 @@ def test_a_steward_decides_by_keys_alone_in_a_browser(site: Site, tmp_path: Path
         browser.cookie(url, "_token", site.token("steward"))
         browser.scripts(on=scripts)
         browser.open(f"{url}{BASE}/next")
-        browser.wait("document.querySelector('form.decide')")
+        browser.wait("document.readyState === 'complete' && document.querySelector('form.decide') !== null")
         pair = int(browser.ask("location.pathname").rpartition("/")[2])
         if scripts:
             browser.press("d")
@@ -179,7 +179,7 @@ def test_a_steward_decides_by_keys_alone_in_a_browser(site: Site, tmp_path: Path
             browser.press("Tab")
         browser.write("Twins, or brothers and sisters")
         browser.press("Enter")
-        browser.wait("document.querySelector('.done')")
+        browser.wait("document.querySelector('.done') !== null")
         assert int(browser.ask("location.pathname").rpartition("/")[2]) != pair
     assert site.pairs.query("SELECT count(*) FROM identity.pair_decision")[0][0] == before + 1
     [(verdict, reason, by, seen)] = site.pairs.query(

@@ -136,7 +136,7 @@ def _review(console: Console, desk: Desk, pair: int | None) -> None:
         show(console, look)
         key = ""
         while key not in KEYS:
-            key = console.input("[s]ame, [d]ifferent, [u]nsure, [n]ext, [q]uit: ").strip().lower()[:1]
+            key = console.input("[s]ame, [d]ifferent, [u]nsure, [n]ext, [q]uit: ", markup=False).strip().lower()[:1]
         if key == "q":
             return
         if key != "n":

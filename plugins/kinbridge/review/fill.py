@@ -159,6 +159,11 @@ _FILL = (
         found.figures,
         found.partners
     FROM found_pair AS found
+    ORDER BY
+        found.partner_left,
+        found.source_person_id_left,
+        found.partner_right,
+        found.source_person_id_right
     ON CONFLICT ON CONSTRAINT uq_review_pair DO UPDATE
     SET
         waiting = TRUE,
