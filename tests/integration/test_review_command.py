@@ -80,9 +80,9 @@ def test_a_pair_is_shown_and_decided_by_keys(pairs: Pairs) -> None:
         close_fds=True,
     )
     os.close(theirs)
-    shown = _until(ours, "quit: ")
+    shown = _until(ours, "[q]uit: ")
     assert all(value in shown for value in VALUES)
-    for keys, then in (("n\n", "quit: "), ("d\n", "Why?"), ("1\n", "quit: "), ("q\n", "")):
+    for keys, then in (("n\n", "[q]uit: "), ("d\n", "Why?"), ("1\n", "[q]uit: "), ("q\n", "")):
         os.write(ours, keys.encode())
         shown = _until(ours, then) if then else ""
     assert process.wait(60) == 0

@@ -130,7 +130,8 @@ def take_down(request: Request, desk: ReviewerDesk, pair_id: int, form: Annotate
             raise
         kept = {"verdict": form.verdict, "reason": "" if error.code == "KB-K65" else form.reason}
         return _pair(request, desk, pair_id, problem=str(error), given=kept)
-    return RedirectResponse(f"{_base(request)}/next?done={decision}", HTTPStatus.SEE_OTHER)
+    # A pair in dispute may stay in dispute; even so the reviewer goes on.
+    return RedirectResponse(f"{_base(request)}/next?after={pair_id}&done={decision}", HTTPStatus.SEE_OTHER)
 
 
 def show_decided(request: Request, desk: ReviewerDesk) -> Response:
