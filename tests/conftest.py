@@ -29,7 +29,13 @@ from kinbridge.warehouse.connection import Dsn, connect
 
 TEMPLATE = "kinbridge_template"
 # Modules that start an Airflow: one after the other on one worker, and first, since they take longest.
-AIRFLOW_MODULES = ("test_airflow_end_to_end", "test_canaries", "test_decide_dag", "test_govern_dag")
+AIRFLOW_MODULES = (
+    "test_airflow_end_to_end",
+    "test_canaries",
+    "test_decide_dag",
+    "test_govern_dag",
+    "test_review_page",
+)
 SFTP_PARTNERS = ("medicaid", "snap", "home_visiting")
 
 

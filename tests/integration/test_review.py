@@ -1,4 +1,4 @@
-"""The review of pairs in a real warehouse: the order of the queue, looks, decisions, and who may."""
+"""The queue of pairs in a real warehouse: its order, decisions, and what becomes of them."""
 
 from __future__ import annotations
 
@@ -6,51 +6,25 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import psycopg2
 import pytest
-from tests.support.review import Id, Pairs
+from tests.support.gates import open_gates
+from tests.support.linked import Record
+from tests.support.review import FEEDS, Pairs, decided, queue, two
 
-from kinbridge.consent.rules import write_rules
-from kinbridge.errors import KinbridgeError
-from kinbridge.review.desk import Desk, desk_of
+from kinbridge.linkage.model import read_model
+from kinbridge.linkage.run import link_people
+from kinbridge.review.labels import labelled_pairs
 from kinbridge.review.look import look_at
-from kinbridge.review.queue import State, after, counts, waiting
-from kinbridge.review.verdict import concord, decide, history, withdraw
-from kinbridge.warehouse.connection import connect, transaction
-
-TABLES = (
-    "identity.pair_decision, identity.review_pair, identity.pair_look, identity.pair, identity.prepared, "
-    "identity.person_link, identity.person, identity.run, record.person, record.person_address, ledger.event, "
-    "integrated.participation, ledger.load, ledger.delivery, identity.consent_statement"
-)
+from kinbridge.review.queue import after
+from kinbridge.review.terms import read_terms
+from kinbridge.review.verdict import decide, history, withdraw
+from kinbridge.warehouse.connection import transaction
 
 
 @pytest.fixture
 def pairs(warehouse: Any) -> Iterator[Pairs]:
     yield (pairs := Pairs(warehouse))
-    pairs.query(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
-    pairs.connection.close()
-
-
-def two(pairs: Pairs, number: int, weight: float, partners: Id = ("medicaid", "snap"), **more: Any) -> tuple[Id, Id]:
-    """Two source persons, and their pair."""
-    one = pairs.person(
-        partners[0], f"A{number}", first_name="Wilhelmina", last_name="Ostrander", birth_date="2022-03-04"
-    )
-    other = pairs.person(partners[1], f"B{number}", first_name="Willa", last_name="Ostrander", birth_date="2022-04-03")
-    pairs.pair(one, other, weight, **more)
-    return one, other
-
-
-def decided(desk: Desk, pair_id: int, verdict: str, reason: str | None = None) -> int:
-    """Look at the pair and decide."""
-    look = look_at(desk, pair_id)
-    return decide(desk, pair_id, look.look_id, verdict, reason or desk.terms.reasons[verdict][0])
-
-
-def queue(desk: Desk) -> list[Any]:
-    with transaction(desk.dsn) as connection:
-        return waiting(connection, desk)
+    pairs.empty()
 
 
 def test_what_is_worth_most_comes_first(pairs: Pairs) -> None:
@@ -96,146 +70,6 @@ def test_a_pair_teaches_more_where_many_wait_alike_and_less_once_such_were_decid
     assert found[pairs.number(*alike[1])].worth == pytest.approx(1.5 * (1 + 0.25 * 1.584962500721156 / 2))
 
 
-def test_a_look_shows_two_records_and_is_in_the_ledger(pairs: Pairs) -> None:
-    one = pairs.person(
-        "medicaid",
-        "M1",
-        first_name="Wilhelmina",
-        last_name="Ostrander",
-        birth_date="2022-03-04",
-        ssn="219098877",
-        address_line="77 Quillfeather Row",
-        city="Thornwick",
-        postal_code="99001",
-    )
-    other = pairs.person(
-        "snap", "S1", first_name="Willa", last_name="Ostrander", birth_date="2022-04-03", ssn="219098977"
-    )
-    pairs.person("snap", "S2", with_=other)
-    pairs.pair(one, other, 1.2, levels=(2, 0, 1))
-    pairs.fill()
-    desk = pairs.desk()
-    number = pairs.number(one, other)
-    look = look_at(desk, number)
-    shown = {row.column: (row.left, row.right, row.agreement) for group in look.groups for row in group.rows}
-    assert shown["first_name"] == ("Wilhelmina", "Willa", "different")
-    assert shown["last_name"] == ("Ostrander", "Ostrander", "same")
-    # Digits that agree are hidden but for the last four.
-    assert shown["ssn"] == ("•••••8877", "•••••8977", "different")
-    assert shown["address_line"] == ("77 Quillfeather Row", "", "one side")
-    assert (look.left.others, look.right.others) == ({}, {"snap": 1})
-    assert [one.level for one in look.case.comparisons] == [2, 0, 1]
-    assert pairs.events("looked at a pair") == [
-        (
-            "wetherby",
-            {"pair": number, "why": "open", "partners": ["medicaid", "snap"], "role": "kb_steward"},
-        )
-    ]
-    # Nothing of the records is in what can be printed of a look.
-    assert "Ostrander" not in repr(look)
-    assert "M1" not in repr(look)
-
-
-def test_a_look_that_is_rolled_back_shows_nothing(pairs: Pairs) -> None:
-    one, other = two(pairs, 1, 1.0)
-    pairs.fill()
-    desk = pairs.desk()
-    connection = connect(desk.dsn)
-    with connection.cursor() as cursor:
-        for before in ("SELECT 1", "SAVEPOINT here"):
-            cursor.execute(before)
-            cursor.execute("SELECT identity.note_look(%s, 'open', 'me')", (pairs.number(one, other),))
-            (look,) = cursor.fetchone()
-            cursor.execute(
-                "SELECT * FROM identity.show_look(%s, %s, current_date)", (look, sorted(desk.gates.linkable))
-            )
-            assert cursor.fetchall() == []
-    connection.rollback()
-    connection.close()
-    assert pairs.events("looked at a pair") == []
-
-
-@pytest.mark.parametrize("name", ["", "  "])
-def test_nobody_looks_without_a_name(pairs: Pairs, name: str) -> None:
-    one, other = two(pairs, 1, 1.0)
-    pairs.fill()
-    connection = connect(pairs.warehouse.steward)
-    with connection.cursor() as cursor, pytest.raises(psycopg2.errors.CheckViolation):
-        cursor.execute("SELECT identity.note_look(%s, 'open', %s)", (pairs.number(one, other), name))
-    connection.close()
-
-
-@pytest.mark.parametrize("role", ["kb_pipeline", "kb_linkage", "kb_analyst"])
-def test_other_roles_neither_look_nor_sit_down(pairs: Pairs, role: str) -> None:
-    one, other = two(pairs, 1, 1.0)
-    pairs.fill()
-    dsn = pairs.warehouse.role(role)
-    connection = connect(dsn)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        for statement in (
-            f"SELECT identity.note_look({pairs.number(one, other)}, 'open', 'me')",
-            "SELECT * FROM identity.show_look(1, ARRAY['medicaid/eligibility_v1'], current_date)",
-            "SELECT identity.quoted(1, 'Ostrander', ARRAY['medicaid/eligibility_v1'])",
-            "SELECT identity.record_of('medicaid', 'A1', ARRAY['medicaid/eligibility_v1'])",
-        ):
-            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-                cursor.execute(statement)
-    connection.close()
-    with pytest.raises(KinbridgeError) as failure:
-        desk_of(dsn, pairs.desk().reviewer)
-    assert failure.value.code == "KB-K62"
-
-
-def test_the_stewards_role_reads_no_record_but_by_a_look(pairs: Pairs) -> None:
-    connection = connect(pairs.warehouse.steward)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        for statement in (
-            "SELECT first_name FROM record.person",
-            "SELECT first_name FROM identity.prepared",
-            "SELECT identity.record_of('medicaid', 'A1', ARRAY['medicaid/eligibility_v1'])",
-            "INSERT INTO identity.pair_look (pair_id, looked_by, why, transaction) VALUES (1, 'me', 'open', '1')",
-            "UPDATE identity.review_pair SET source_person_id_left = 'x'",
-        ):
-            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-                cursor.execute(statement)
-    connection.close()
-
-
-def test_pairs_of_feeds_that_may_not_be_linked_are_not_seen(pairs: Pairs) -> None:
-    one, other = two(pairs, 1, 1.0)
-    pairs.fill()
-    desk = pairs.desk()
-    barred = replace(desk, gates=replace(desk.gates, linkable=desk.gates.linkable - {"snap/participation_v1"}))
-    assert queue(barred) == []
-    with pytest.raises(KinbridgeError) as failure:
-        look_at(barred, pairs.number(one, other))
-    assert failure.value.code == "KB-K64"
-    assert pairs.events("looked at a pair") == []
-
-
-def test_a_person_whom_consent_withholds_is_not_shown(pairs: Pairs) -> None:
-    one, other = two(pairs, 1, 1.0)
-    pairs.fill()
-    desk = pairs.desk()
-    with transaction(pairs.warehouse.linkage) as connection, connection.cursor() as cursor:
-        write_rules(cursor, desk.gates)
-    look_at(desk, pairs.number(one, other))
-    pairs.query(
-        """
-        INSERT INTO identity.consent_statement (
-            partner, source_person_id, decision, effective_from, evidence, recorded_by
-        )
-        VALUES (%s, %s, 'revoked', '2026-01-01', 'letter', 'test')
-        """,
-        one,
-    )
-    with pytest.raises(KinbridgeError) as failure:
-        look_at(desk, pairs.number(one, other))
-    assert failure.value.code == "KB-K64"
-
-
 def test_a_decision_keeps_what_was_seen_and_leaves_the_queue(pairs: Pairs) -> None:
     one, other = two(pairs, 1, 1.0, levels=(2, 1, 1))
     pairs.fill()
@@ -254,69 +88,6 @@ def test_a_decision_keeps_what_was_seen_and_leaves_the_queue(pairs: Pairs) -> No
     assert [entry.pair_id for entry in queue(desk)] == [number]
     [past] = history(desk)
     assert (past.verdict, past.withdrawn, past.stands) == ("different", True, False)
-
-
-@pytest.mark.parametrize(
-    ("reason", "column"),
-    [
-        ("Both are called ostrander", "last_name"),
-        ("born 2022, both", "birth_date"),
-        ("see Wilhelmina's file", "first_name"),
-    ],
-)
-def test_a_reason_that_quotes_a_record_is_refused(pairs: Pairs, reason: str, column: str) -> None:
-    one, other = two(pairs, 1, 1.0)
-    pairs.fill()
-    desk = pairs.desk()
-    look = look_at(desk, pairs.number(one, other))
-    with pytest.raises(KinbridgeError) as failure:
-        decide(desk, look.case.pair_id, look.look_id, "same", reason)
-    assert failure.value.code == "KB-K65"
-    assert failure.value.facts["column"] == column
-    assert pairs.query("SELECT count(*) FROM identity.pair_decision") == [(0,)]
-    decide(desk, look.case.pair_id, look.look_id, "same", "day and month changed places")
-
-
-def test_a_second_reviewer_is_asked_without_being_told_and_disagreement_comes_first(pairs: Pairs) -> None:
-    made = [two(pairs, number, 0.5, levels=(1, 1, number % 7 + 1)) for number in range(60)]
-    pairs.fill()
-    first, second = pairs.desk("steward"), pairs.desk("privacy")
-    numbers = [pairs.number(*pair) for pair in made]
-    for number in numbers[:-1]:
-        decided(first, number, "different")
-    asked = [one for one in queue(second) if one.state is State.SECOND]
-    # One in ten, chosen by the pair alone.
-    assert 1 <= len(asked) <= 15
-    assert [one.state for one in queue(first)] == [State.OPEN]
-    hidden = {one.pair_id for one in asked}
-    assert hidden.isdisjoint(one.pair_id for one in history(second))
-    assert hidden <= {one.pair_id for one in history(first)}
-    disputed = asked[0].pair_id
-    decided(second, disputed, "same")
-    for one in asked[1:]:
-        decided(second, one.pair_id, "different")
-    for desk in (first, second):
-        found = queue(desk)
-        assert (found[0].pair_id, found[0].state) == (disputed, State.DISAGREED)
-    with transaction(first.dsn) as connection:
-        [rate] = concord(connection)
-        assert counts(connection, first)[State.DISAGREED] == 1
-    assert (rate.first, rate.second, rate.pairs, rate.agreed) == ("farrokhzad", "wetherby", len(asked), len(asked) - 1)
-    assert rate.kappa == pytest.approx(0.0)
-    # Who changes their mind settles it; how far they agreed before is not changed by that.
-    decided(first, disputed, "same")
-    assert all(one.state is not State.DISAGREED for one in queue(second))
-    with transaction(first.dsn) as connection:
-        assert concord(connection) == [rate]
-
-
-def test_who_could_not_tell_leaves_the_pair_to_others(pairs: Pairs) -> None:
-    one, other = two(pairs, 1, 0.5)
-    pairs.fill()
-    first, second = pairs.desk("steward"), pairs.desk("privacy")
-    decided(first, pairs.number(one, other), "unsure")
-    assert queue(first) == []
-    assert [found.state for found in queue(second)] == [State.UNSURE]
 
 
 def test_the_queue_follows_the_links_and_keeps_decided_pairs(pairs: Pairs) -> None:
@@ -345,8 +116,55 @@ def test_the_next_pair_follows_in_the_order_of_the_queue(pairs: Pairs) -> None:
         assert after(connection, desk, 999) == first
 
 
-def test_pairs_go_with_the_records_of_either_side(pairs: Pairs) -> None:
-    one, _ = two(pairs, 1, 0.5)
+def test_decisions_are_labels_for_the_next_model_and_each_pair_is_for_one_purpose(pairs: Pairs) -> None:
+    made = [two(pairs, number, 0.5, levels=(number,)) for number in range(40)]
     pairs.fill()
-    pairs.query("DELETE FROM identity.person_link WHERE (partner, source_person_id) = (%s, %s)", one)
-    assert pairs.query("SELECT count(*) FROM identity.review_pair") == [(0,)]
+    desk = pairs.desk()
+    for index, pair in enumerate(made):
+        decided(desk, pairs.number(*pair), ("same", "different", "unsure")[index % 3])
+    terms = read_terms()
+    with transaction(pairs.warehouse.linkage) as connection, connection.cursor() as cursor:
+        labels = labelled_pairs(cursor, terms)
+        stricter = labelled_pairs(cursor, replace(terms, test=terms.test / 2))
+    assert len(labels) == 27
+    assert {label.left for label in labels if label.same} == {pair[0] for pair in made[::3]}
+    tests = {label.left for label in labels if label.part == "test"}
+    assert 2 <= len(tests) <= 15
+    # What tests with a smaller share tests with a larger one too.
+    assert {label.left for label in stricter if label.part == "test"} <= tests
+    # Where a second reviewer says otherwise, nobody knows.
+    other = pairs.desk("privacy")
+    decided(other, pairs.number(*made[0]), "different")
+    with transaction(pairs.warehouse.linkage) as connection, connection.cursor() as cursor:
+        assert made[0][0] not in {label.left for label in labelled_pairs(cursor, terms)}
+
+
+def test_linkage_fills_the_queue_and_obeys_what_is_decided(pairs: Pairs) -> None:
+    record = Record(pairs.warehouse)
+    for index, family in enumerate(("Abernathy", "Brzezinski", "Castellano", "Delacroix", "Esterhazy", "Hartwell")):
+        for partner in ("medicaid", "snap"):
+            more = {"sex": "female", "phone": f"541555010{index}", "feed": FEEDS[partner]}
+            record.person(partner, f"{partner}-{index}", f"Marigold{index}", family, f"2021-0{index + 1}-15", **more)
+    twin = {"sex": "female", "phone": "5415550199"}
+    record.person("medicaid", "M-twin", "Rosalind", "Featherstone", "2021-09-09", feed=FEEDS["medicaid"], **twin)
+    record.person("snap", "S-twin", "Beatrix", "Featherstone", "2021-09-09", feed=FEEDS["snap"], **twin)
+    gates = open_gates(set(FEEDS.values()))
+    link_people(pairs.warehouse.linkage, read_model(), gates)
+    desk = pairs.desk()
+    one, other = ("medicaid", "M-twin"), ("snap", "S-twin")
+    [found] = [waits for waits in queue(desk) if waits.pair_id == pairs.number(one, other)]
+    assert found.apart == "twins"
+    look = look_at(desk, found.pair_id)
+    told = {entry.name: entry.label for entry in look.case.comparisons}
+    assert (told["first_name"], told["last_name"], told["birth_date"]) == ("different", "equal", "equal")
+    whole = look.case.prior + sum(entry.bits for entry in look.case.comparisons)
+    assert look.case.weight == pytest.approx(whole, abs=0.01)
+    assert look.case.model == read_model().title
+    decide(desk, found.pair_id, look.look_id, "same", "The partner was asked, and knows one child")
+    link_people(pairs.warehouse.linkage, read_model(), gates)
+    [(persons,)] = pairs.query(
+        "SELECT count(DISTINCT person_id) FROM identity.person_link WHERE source_person_id IN ('M-twin', 'S-twin')"
+    )
+    assert persons == 1
+    assert found.pair_id not in {waits.pair_id for waits in queue(desk)}
+    assert [(past.pair_id, past.verdict) for past in history(desk)] == [(found.pair_id, "same")]

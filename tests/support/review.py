@@ -9,8 +9,11 @@ from typing import Any
 from kinbridge.linkage.model import read_model
 from kinbridge.review.desk import Desk, desk_of
 from kinbridge.review.fill import fill_queue
+from kinbridge.review.look import look_at
+from kinbridge.review.queue import Waiting, waiting
 from kinbridge.review.reviewer import reviewer_named
 from kinbridge.review.terms import read_terms
+from kinbridge.review.verdict import decide
 from kinbridge.warehouse.connection import connect, transaction
 
 FEEDS = {
@@ -21,6 +24,11 @@ FEEDS = {
 }
 MONTH = "2026-07-01"
 Id = tuple[str, str]
+TABLES = (
+    "identity.pair_decision, identity.review_pair, identity.pair_look, identity.pair, identity.prepared, "
+    "identity.person_link, identity.person, identity.run, record.person, record.person_address, ledger.event, "
+    "integrated.participation, ledger.load, ledger.delivery, identity.consent_statement"
+)
 
 
 class Pairs:
@@ -68,7 +76,8 @@ class Pairs:
                 (partner, number, *with_),
             )
         self.query(
-            "INSERT INTO identity.prepared (source, source_person_id, stated) VALUES (%s, %s, 1)", (partner, number)
+            "INSERT INTO identity.prepared (record, source, source_person_id, stated) VALUES (%s, %s, %s, 1)",
+            (self.line, partner, number),
         )
         return partner, number
 
@@ -141,6 +150,11 @@ class Pairs:
         )
         return int(pair_id)
 
+    def empty(self) -> None:
+        """Take everything away again."""
+        self.query(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+        self.connection.close()
+
     def desk(self, name: str = "steward") -> Desk:
         """The desk of a reviewer, by a name of the charter."""
         terms = read_terms()
@@ -175,3 +189,25 @@ class Pairs:
                 (partner, FEEDS[partner], partner),
             )
         return int(found[0][0])
+
+
+def two(pairs: Pairs, number: int, weight: float, partners: Id = ("medicaid", "snap"), **more: Any) -> tuple[Id, Id]:
+    """Two source persons, and their pair."""
+    one = pairs.person(
+        partners[0], f"A{number}", first_name="Wilhelmina", last_name="Ostrander", birth_date="2022-03-04"
+    )
+    other = pairs.person(partners[1], f"B{number}", first_name="Willa", last_name="Ostrander", birth_date="2022-04-03")
+    pairs.pair(one, other, weight, **more)
+    return one, other
+
+
+def decided(desk: Desk, pair_id: int, verdict: str, reason: str | None = None) -> int:
+    """Look at the pair and decide."""
+    look = look_at(desk, pair_id)
+    return decide(desk, pair_id, look.look_id, verdict, reason or desk.terms.reasons[verdict][0])
+
+
+def queue(desk: Desk) -> list[Waiting]:
+    """The reviewer's queue."""
+    with transaction(desk.dsn) as connection:
+        return waiting(connection, desk)

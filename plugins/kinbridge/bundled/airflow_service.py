@@ -29,7 +29,7 @@ COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 USER = "admin"
 # The roles of those who log in, as Airflow's simple auth manager has them. The charter says who they are: a decision
 # that needs two people needs two log-ins.
-USERS = {USER: "admin", "steward": "user", "privacy": "user"}
+USERS = {USER: "admin", "steward": "user", "privacy": "user", "analyst": "viewer"}
 READY_SECONDS = 180.0
 ATTEMPTS = 3
 PASSWORDS = "passwords.json"

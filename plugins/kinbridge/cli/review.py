@@ -124,19 +124,16 @@ def _review(console: Console, desk: Desk, pair: int | None) -> None:
     from kinbridge.review.verdict import decide
     from kinbridge.warehouse.connection import transaction
 
-    number, done = pair, 0
-    while True:
-        if number is None:
-            with transaction(desk.dsn) as connection:
-                number = after(connection, desk)
-            if number is None:
-                console.print("Nothing waits." if not done else "Nothing more waits.")
-                return
+    number = pair
+    if number is None:
+        with transaction(desk.dsn) as connection:
+            number = after(connection, desk)
+    while number is not None:
         look = look_at(desk, number)
         show(console, look)
         key = ""
         while key not in KEYS:
-            key = console.input("[s]ame, [d]ifferent, [u]nsure, [n]ext, [q]uit: ").strip().lower()[:1]
+            key = console.input("[s]ame, [d]ifferent, [u]nsure, [n]ext, [q]uit: ", markup=False).strip().lower()[:1]
         if key == "q":
             return
         if key != "n":
@@ -144,17 +141,14 @@ def _review(console: Console, desk: Desk, pair: int | None) -> None:
                 reason = _reason(console, desk, KEYS[key])
                 decision = decide(desk, number, look.look_id, KEYS[key], reason)
                 console.print(f"Taken down as decision {decision}.")
-                done += 1
             except KinbridgeError as error:
                 console.print(str(error))
                 continue
         if pair is not None:
             return
         with transaction(desk.dsn) as connection:
-            number = after(connection, desk, number if key == "n" else None)
-        if number is None:
-            console.print("Nothing more waits.")
-            return
+            number = after(connection, desk, number)
+    console.print("Nothing more waits.")
 
 
 def _reason(console: Console, desk: Desk, verdict: str) -> str:

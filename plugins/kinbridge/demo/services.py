@@ -15,6 +15,7 @@ from kinbridge.bundled.postgres import PostgresService
 from kinbridge.bundled.sftp import SftpService
 from kinbridge.contract.odcs import feeds
 from kinbridge.delivery.endpoint import SftpEndpoint
+from kinbridge.deployment.connections import ROLES
 from kinbridge.partner.profile import partners
 from kinbridge.release.recipient import recipients
 from kinbridge.settings import great_expectations_folder, state_folder
@@ -65,10 +66,10 @@ def start_airflow(dsns: dict[str, Dsn], files: SftpService, say: Say) -> Airflow
     say(f"Airflow on {service.url}")
     api = AirflowApi(service)
     api.put_pool("sftp", SFTP_SLOTS, "Connections to partners' servers at one time")
-    for role in ("kb_pipeline", "kb_linkage"):
+    for connection_id, role in ROLES.items():
         dsn = dsns[role]
         api.put_connection(
-            role.replace("kb_", "kinbridge_"),
+            connection_id,
             conn_type="postgres",
             host=dsn.host,
             port=dsn.port,

@@ -170,6 +170,8 @@ def _where(console: Console, stack: Stack, questions: list[dict[str, Any]]) -> N
         f"The demo's own declarations: export KINBRIDGE_INCLUDE={os.environ['KINBRIDGE_INCLUDE']}", soft_wrap=True
     )
     console.print(f"Airflow: {stack.airflow.url}   user {stack.airflow.user}   password {stack.airflow.password}")
+    _, [(pairs,)] = _query(stack.dsns["kb_steward"], "SELECT count(*) FROM identity.review_pair WHERE waiting")
+    console.print(f"[bold]{pairs:,} pairs of records wait for a person:[/bold] {stack.airflow.url}/plugin/review")
     for question in questions:
         instance = question["task_instance"]
         console.print(f"[bold]Waits for your decision:[/bold] {question['subject']}")

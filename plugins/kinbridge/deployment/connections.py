@@ -14,8 +14,8 @@ from pathlib import Path
 from kinbridge.warehouse.connection import Dsn
 from kinbridge.warehouse.secret_file import write_private
 
-# Airflow's name for each role that tasks log in as.
-TASK_ROLES = {"kinbridge_pipeline": "kb_pipeline", "kinbridge_linkage": "kb_linkage"}
+# Airflow's name for each role that tasks and the review page log in as.
+ROLES = {"kinbridge_pipeline": "kb_pipeline", "kinbridge_linkage": "kb_linkage", "kinbridge_steward": "kb_steward"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SftpServer:
 def connections(dsns: Mapping[str, Dsn], server: SftpServer, keys: Path, partners: Iterable[str]) -> dict[str, object]:
     """Every connection by id. `keys` is the folder of our private keys, one file named for each partner."""
     found: dict[str, object] = {}
-    for connection_id, role in TASK_ROLES.items():
+    for connection_id, role in ROLES.items():
         dsn = dsns[role]
         found[connection_id] = {
             "conn_type": "postgres",

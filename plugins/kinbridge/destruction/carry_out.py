@@ -221,7 +221,7 @@ def _made_by_linkage(site: Site) -> list[str]:
                 AND (
                     n.nspname IN ('integrated', 'mart')
                     OR n.nspname = 'identity'
-                    AND c.relname IN ('relation', 'household', 'household_member', 'household_evidence')
+                    AND c.relname IN ('relation', 'household', 'household_member', 'household_evidence', 'review_pair')
                 )
                 AND has_table_privilege(c.oid, 'MAINTAIN')
             ORDER BY 1

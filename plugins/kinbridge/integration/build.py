@@ -15,6 +15,8 @@ from kinbridge.integration.household import make_households
 from kinbridge.integration.parameters import read_parameters, sql_files
 from kinbridge.integration.population import TABLES, choose, note_integrated, note_withheld, whole_population
 from kinbridge.integration.session import making, run_files
+from kinbridge.linkage.model import read_model
+from kinbridge.review.fill import fill_queue
 from kinbridge.warehouse.connection import Dsn
 
 __all__ = ["TABLES", "Build", "build_integrated"]
@@ -45,4 +47,6 @@ def build_integrated(dsn: Dsn, gates: Gates | None = None) -> Build:
         for table in TABLES:
             cursor.execute(f"SELECT count(*) FROM integrated.{table}")
             (rows[table],) = cursor.fetchone()
+        # What hangs on a pair that waits for a person is counted in the figures of now.
+        fill_queue(cursor, read_model())
     return Build(rows)

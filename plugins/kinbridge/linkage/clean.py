@@ -26,7 +26,7 @@ def clean(engine: Engine, records: pa.Table, model: Model, heaps: Sequence[tuple
     """Make the table `cleaned` of `engine` from `records` and return its number of rows.
 
     The cleaned rows are numbered by (source, source_person_id), so the order of the input does not matter.
-    `heaps` are the birthdays, by source, that say no more than the year; without it, they are found among these records.
+    `heaps` are the birthdays, by source, that say no more than the year; without it, they are found among these.
     """
     engine.give("given_record", records)
     given = set(records.column_names)

@@ -70,7 +70,7 @@ def components(size: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
             label = followed
 
 
-def cluster(
+def cluster(  # noqa: PLR0917 - pairs, what is known of their records, and what binds them
     pairs: Pairs,
     source: np.ndarray,
     duplicates: np.ndarray,
@@ -147,7 +147,7 @@ class _Between:
         )
 
 
-def _contract(
+def _contract(  # noqa: PLR0917 - as `cluster`
     part: Pairs,
     source: np.ndarray,
     duplicates: np.ndarray,

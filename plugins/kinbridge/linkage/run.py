@@ -27,6 +27,7 @@ from kinbridge.linkage.ledger.whole import link_whole
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.purpose import Allowed
 from kinbridge.linkage.trained import model_digest
+from kinbridge.review.fill import fill_queue
 from kinbridge.warehouse.connection import Dsn, transaction
 
 LOCK = "kinbridge linkage"
@@ -80,7 +81,9 @@ def link_people(linkage_dsn: Dsn, model: Model, gates: Gates | None = None, *, a
         note_linkable(cursor, gates)
         allowed = note_comparable(cursor, gates)
         cursor.execute(_RECORD_KIND)
-        return _run(cursor, with_partner_habits(model), allowed, gates.purposes_digest(), anew=anew)
+        summary = _run(cursor, with_partner_habits(model), allowed, gates.purposes_digest(), anew=anew)
+        fill_queue(cursor, model)
+        return summary
 
 
 def _run(cursor: Any, model: Model, allowed: Allowed | None, purposes: str, *, anew: bool) -> RunSummary:

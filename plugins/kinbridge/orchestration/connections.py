@@ -13,10 +13,12 @@ from kinbridge.warehouse.connection import Dsn
 
 PIPELINE = "kinbridge_pipeline"
 LINKAGE = "kinbridge_linkage"
+# For the review page only: no task asks for it.
+STEWARD = "kinbridge_steward"
 
 
 def warehouse(connection_id: str) -> Dsn:
-    """The warehouse as one of its roles: `kinbridge_pipeline` or `kinbridge_linkage`."""
+    """The warehouse as one of its roles: `kinbridge_pipeline`, `kinbridge_linkage` or `kinbridge_steward`."""
     found = Connection.get(connection_id)
     return Dsn(
         host=found.host,

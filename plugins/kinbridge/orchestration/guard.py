@@ -43,7 +43,7 @@ def guarded(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             except KinbridgeError as error:
                 failure = (AirflowFailException if is_final(error) else AirflowException)(str(error))
             except Exception as error:
-                failure = AirflowException(str(_unexpected(error, what)))
+                failure = AirflowException(str(unexpected(error, what)))
             raise failure from None
 
         return wrapper
@@ -56,7 +56,8 @@ def is_final(error: KinbridgeError) -> bool:
     return error.code in FINAL_CODES or (error.code.startswith(FINAL) and error.code not in PASSING_CODES)
 
 
-def _unexpected(error: Exception, what: str) -> KinbridgeError:
+def unexpected(error: Exception, what: str) -> KinbridgeError:
+    """KB-X01 with the kind and place of an error that nobody expected; its frames go to the log, its text nowhere."""
     frames = traceback.extract_tb(error.__traceback__)
     for frame in frames:
         log.info("  at %s:%s in %s", Path(frame.filename).name, frame.lineno, frame.name)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
-MISSING = "not known on both sides"
+MISSING = "nothing to compare"
 # Letters are compared one by one where two values have at least so much in common.
 ALIKE = 0.5
 
@@ -109,11 +108,6 @@ def grouped(comparisons: Sequence[Comparison], left: Mapping[str, Any], right: M
             groups.append(Group(by_name.get(name), rows))
     groups += [Group(one, ()) for one in comparisons if one.name not in COLUMNS]
     return tuple(groups)
-
-
-def bits(probability: float) -> float:
-    """The log2 of the odds of a probability."""
-    return float(math.log2(probability / (1 - probability)))
 
 
 def probability_of(weight: float) -> float:

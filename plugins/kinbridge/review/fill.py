@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from kinbridge.linkage.model import Model
-from kinbridge.review.evidence import bits
+from kinbridge.linkage.scoring import bits
 
 
 def fill_queue(cursor: Any, model: Model) -> int:
@@ -159,6 +159,11 @@ _FILL = (
         found.figures,
         found.partners
     FROM found_pair AS found
+    ORDER BY
+        found.partner_left,
+        found.source_person_id_left,
+        found.partner_right,
+        found.source_person_id_right
     ON CONFLICT ON CONSTRAINT uq_review_pair DO UPDATE
     SET
         waiting = TRUE,

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from kinbridge.errors import KinbridgeError
 from kinbridge.linkage.decision import Pair, pair_of
+from kinbridge.linkage.scoring import bits
 from kinbridge.review.desk import Desk, stewards_only
-from kinbridge.review.evidence import Comparison, Group, bits, comparisons_of, grouped
-from kinbridge.review.queue import Waiting, waiting
+from kinbridge.review.evidence import Comparison, Group, comparisons_of, grouped
+from kinbridge.review.queue import State, Waiting, waiting
 from kinbridge.review.words import words_of
 from kinbridge.warehouse.connection import transaction
 
@@ -63,9 +64,21 @@ class Side:
     programs: tuple[str, ...]
 
 
+class Opinion(NamedTuple):
+    """A reviewer's decision that stands."""
+
+    reviewer: str
+    verdict: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Look:
-    """A pair as a reviewer sees it. `waits` is None for a pair that is not before this reviewer."""
+    """A pair as a reviewer sees it.
+
+    `waits` is None for a pair that is not before this reviewer. `opinions` are those of a pair in dispute or decided:
+    who gives a second one is not told the first.
+    """
 
     look_id: int
     case: Case
@@ -73,6 +86,7 @@ class Look:
     groups: tuple[Group, ...] = field(repr=False)
     left: Side
     right: Side
+    opinions: tuple[Opinion, ...] = ()
 
 
 def look_at(desk: Desk, pair_id: int) -> Look:
@@ -92,6 +106,8 @@ def look_at(desk: Desk, pair_id: int) -> Look:
         why = waits.state.value if waits else ELSEWHERE
         cursor.execute("SELECT identity.note_look(%s, %s, %s)", (pair_id, why, desk.reviewer.id))
         look_id = int(cursor.fetchone()[0])
+        told = waits is None or waits.state is State.DISAGREED
+        opinions = _opinions(cursor, case.pair) if told else ()
     with transaction(desk.dsn) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT record_left, record_right, beside_left, beside_right FROM identity.show_look(%s, %s, %s)",
@@ -108,6 +124,7 @@ def look_at(desk: Desk, pair_id: int) -> Look:
         groups=grouped(case.comparisons, left, right),
         left=_side(case.pair.left.partner, beside_left),
         right=_side(case.pair.right.partner, beside_right),
+        opinions=opinions,
     )
 
 
@@ -146,6 +163,21 @@ def case_of(connection: Any, desk: Desk, pair_id: int) -> Case:
         review=bits(desk.model.thresholds["review"]),
         model=words.model,
     )
+
+
+def _opinions(cursor: Any, pair: Pair) -> tuple[Opinion, ...]:
+    cursor.execute(
+        """
+        SELECT decided_by, verdict, reason
+        FROM identity.pair_opinion
+        WHERE
+            (partner_left, source_person_id_left) = (%s, %s)
+            AND (partner_right, source_person_id_right) = (%s, %s)
+        ORDER BY decision_id
+        """,
+        (*pair.left, *pair.right),
+    )
+    return tuple(Opinion(*row) for row in cursor.fetchall())
 
 
 def _partners(pair: Pair) -> list[str]:

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from kinbridge.linkage.scoring import bits
 from kinbridge.review.desk import Desk
-from kinbridge.review.evidence import bits, probability_of
+from kinbridge.review.evidence import probability_of
 
 
 class State(StrEnum):
@@ -51,12 +52,11 @@ class Waiting:
     @property
     def stakes(self) -> str:
         """What hangs on the decision, in words."""
-        moved = "1 record" if self.records == 1 else f"{self.records} records"
-        parts = [f"{moved} would go to another person"]
+        parts = ["1 record moves" if self.records == 1 else f"{self.records} records move"]
         if self.figures:
-            parts.append(f"{self.figures} figures of the newest month would change")
+            parts.append(f"{self.figures} figures of the newest month change")
         if self.partners:
-            parts.append("the two are known to different partners")
+            parts.append("each side has a partner that the other has not")
         return "; ".join(parts)
 
     def as_plain(self) -> dict[str, Any]:

@@ -83,13 +83,16 @@ def test_unreadable_public_keys_are_refused_and_the_account_stays(folders: tuple
 def test_connections_hold_what_the_tasks_read(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
     server, ours, theirs = folders
     prepare_accounts(server, ours, theirs, ["snap"])
-    dsns = {role: Dsn("db", 5432, "kinbridge", role, "secret", "require") for role in ("kb_pipeline", "kb_linkage")}
+    dsns = {
+        role: Dsn("db", 5432, "kinbridge", role, "secret", "require")
+        for role in ("kb_pipeline", "kb_linkage", "kb_steward")
+    }
     found = connections(dsns, SftpServer("sftp", 2222, pinned(server)), ours, ["snap"])
     file = tmp_path / "connections.json"
     write_connections(file, found)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     read = json.loads(file.read_text())
-    assert set(read) == {"kinbridge_pipeline", "kinbridge_linkage", "sftp_snap"}
+    assert set(read) == {"kinbridge_pipeline", "kinbridge_linkage", "kinbridge_steward", "sftp_snap"}
     assert read["kinbridge_linkage"]["login"] == "kb_linkage"
     assert json.loads(read["kinbridge_linkage"]["extra"]) == {"sslmode": "require"}
     extra = json.loads(read["sftp_snap"]["extra"])

@@ -128,8 +128,8 @@ _ASKED = """
         )
 """
 
-# The fingerprint of what is said of each person, by the rows of the record that say it (a row is never changed), and of what
-# these may be used for. Grain: one row per partner and source_person_id. Sources: as of the persons above; record_kind,
+# The fingerprint of what is said of each person, by the rows of the record that say it (a row is never changed), and of
+# what these may be used for. Grain: one row per partner and source_person_id. Sources: as above; record_kind,
 # which `consent.comparable` makes.
 _STATED = """
 CREATE TEMP TABLE stated_now ON COMMIT DROP AS

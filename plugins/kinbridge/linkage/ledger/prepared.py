@@ -19,11 +19,6 @@ from kinbridge.warehouse.arrow import copy_out
 LISTS = ("first_forms", "kin", "last_parts")
 _WHOLE = ("birth_year", "generation", "heap_year")
 TYPES = {"birth_date": "date"} | dict.fromkeys(_WHOLE, "integer") | dict.fromkeys(LISTS, "text[]")
-    "birth_date": "date",
-    "birth_year": "integer",
-    "generation": "integer",
-    "heap_year": "integer",
-} | dict.fromkeys(LISTS, "text[]")
 IDS = ("source", "source_person_id")
 CLEANED = tuple(sorted(CLEANED_COLUMNS - {"record", *IDS}))
 # What follows from what others say, and is worked out in the database.
