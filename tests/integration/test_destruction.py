@@ -153,6 +153,7 @@ def _run(dsn: Dsn, statement: str) -> None:
 @pytest.mark.case(40)
 def test_what_linkage_keeps_of_them_is_destroyed_too(quick: Retained) -> None:
     gates, model = open_gates({ATLAS, BOREAS}), read_model()
+    quick.warehouse.query("DELETE FROM identity.person_link")
     linked = link_people(quick.warehouse.linkage, model, gates)
     pair = pair_of(("atlas", "atqz0001id"), ("boreas", "boqz0001id"))
     with transaction(quick.warehouse.steward) as connection:
