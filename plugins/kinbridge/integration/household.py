@@ -11,13 +11,13 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from kinbridge.consent.gates import Gates
 from kinbridge.integration.parameters import sql_files
 from kinbridge.integration.session import run_files
 from kinbridge.linkage.clean import clean
+from kinbridge.linkage.engine.on_duckdb import DuckDBEngine
 from kinbridge.linkage.model import read_model
 from kinbridge.warehouse.arrow import copy_in, copy_out
 
@@ -58,12 +58,11 @@ def _note_cleaned(cursor: Any) -> None:
         cursor, _GIVEN, pa.schema([("source_person_id", pa.string()), *((c, pa.string()) for c in columns)])
     )
     records = given.append_column("source", pa.array(["said"] * given.num_rows, pa.string()))
-    with duckdb.connect(":memory:") as connection:
-        connection.execute("SET temp_directory = ''")
-        clean(connection, records, read_model())
-        connection.register("given", records)
+    with DuckDBEngine() as engine:
+        clean(engine, records, read_model())
+        engine.give("given", records)
         for table, columns_sql, query in _CLEANED:
-            copy_in(cursor, table, columns_sql, connection.sql(query).to_arrow_table())
+            copy_in(cursor, table, columns_sql, engine.arrow(query))
             cursor.execute(f"ANALYZE {table}")
 
 
