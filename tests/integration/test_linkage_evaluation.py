@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ import psycopg2.extras
 import pytest
 from tests.support.gates import open_gates
 
+from kinbridge.errors import KinbridgeError
 from kinbridge.evaluation.evaluation import draw_sample, evaluate_labels, evaluate_truth
 from kinbridge.evaluation.given import Given, from_warehouse, read_truth, with_verdicts
 from kinbridge.evaluation.report import render_trial
 from kinbridge.evaluation.trial import decided_of, run_trial
 from kinbridge.linkage.model import read_model
-from kinbridge.linkage.run import link_people
-from kinbridge.linkage.trained_file import read_trained, write_trained
+from kinbridge.linkage.run import RunSummary, link_people
+from kinbridge.linkage.trained import content_digest, from_plain
+from kinbridge.linkage.trained_file import TrainedFile, read_trained, trained_file_problems, write_trained
+from kinbridge.review.terms import read_terms
 from kinbridge.warehouse.connection import connect
 
 FEEDS = {"medicaid/people_v1", "snap/people_v1"}
@@ -155,16 +159,19 @@ def test_feeds_that_may_not_be_linked_are_not_evaluated(warehouse: Any, filled: 
 
 def test_training_learns_from_decisions_and_is_tried_on_others(given: Given, tmp_path: Path) -> None:
     decided = decided_of(given.reviewed, None)
-    trial = run_trial(given, decided, "test-1", date(2026, 11, 30))
+    test = read_terms().test
+    trial = run_trial(given, decided, "test-1", date(2026, 11, 30), test=test)
     counts = trial.file.decided
     assert counts["training"] > counts["held_out"] > 5
+    # One pair is in dispute, and is no label.
+    assert decided.num_rows == sum(counts.values()) + 1
     tried = sum(trial.new.same.values()) + sum(trial.new.different.values())
     assert tried == counts["held_out"]
     assert trial.new.right.value is not None
     assert trial.new.right.value >= 0.6
     path = tmp_path / "linkage" / "trained" / "person.yaml"
-    write_trained(trial.file, given.model, path)
-    again = run_trial(given, decided, "test-2", date(2026, 11, 30), beside=read_trained(path))
+    write_trained(trial.file, path)
+    again = run_trial(given, decided, "test-2", date(2026, 11, 30), test=test, beside=read_trained(path))
     # The same pairs are held out, and the model that was written does as it did.
     assert again.file.decided == counts
     assert again.old == trial.new
@@ -173,3 +180,54 @@ def test_training_learns_from_decisions_and_is_tried_on_others(given: Given, tmp
     text = path.read_text(encoding="utf-8") + render_trial(trial)
     for name in given.records.column("last_name").to_pylist()[:50]:
         assert name not in text
+
+
+def test_a_trained_file_is_used_by_the_next_run(
+    warehouse: Any, given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learnt = link_people(warehouse.linkage, read_model(), GATES)
+    into = tmp_path / "linkage" / "trained" / "person-1.yaml"
+    decided = decided_of(given.reviewed, None)
+    file = run_trial(given, decided, "1", date(2026, 11, 30), test=read_terms().test).file
+    write_trained(file, into)
+    monkeypatch.setenv("KINBRIDGE_INCLUDE", str(tmp_path))
+    assert list(trained_file_problems()) == []
+    first = linked_by(warehouse, file)
+    assert first.training != learnt.training
+    assert first.scope == "whole"
+    # The frequencies are counted by the first run that scores with it, and the next one goes on from there.
+    counted = "SELECT count(*) FROM identity.term_frequency WHERE training_id = %s"
+    [(names,)] = warehouse.query(counted, (first.training,))
+    assert names > 0
+    again = link_people(warehouse.linkage, read_model(), GATES)
+    assert (again.training, again.scope, again.people) == (first.training, "changes", first.people)
+    # Its numbers are those that count: a prior of hardly any pair leaves nobody linked whom no decision joins.
+    shifted = dict.fromkeys(file.trained.priors, -200.0)
+    hardly = replace(file, version="2", trained=replace(file.trained, priors=shifted, between=-200.0, within=-200.0))
+    write_trained(hardly, into.with_name("person-2.yaml"))
+    second = linked_by(warehouse, hardly)
+    assert second.training != first.training
+    assert second.people > first.people + PEOPLE // 4
+    # A file that was edited stops the run before anything is linked.
+    other = into.with_name("person-2.yaml")
+    other.write_text(other.read_text(encoding="utf-8").replace("bits: -200.0", "bits: -20.0", 1), encoding="utf-8")
+    with pytest.raises(KinbridgeError) as refused:
+        link_people(warehouse.linkage, read_model(), GATES)
+    assert refused.value.code == "KB-K44"
+
+
+def linked_by(warehouse: Any, file: TrainedFile) -> RunSummary:
+    """A run that has to score with the file."""
+    summary = link_people(warehouse.linkage, read_model(), GATES)
+    [found] = warehouse.query(
+        """
+        SELECT trained_model.learnt_by, trained_model.content_digest, trained_model.content
+        FROM identity.run
+        INNER JOIN identity.trained_model USING (training_id)
+        WHERE run_id = %s
+        """,
+        (summary.run_id,),
+    )
+    assert found[:2] == ("declared", content_digest(file.trained))
+    assert from_plain(found[2]) == file.trained
+    return summary

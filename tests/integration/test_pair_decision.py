@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kinbridge.errors import KinbridgeError
-from kinbridge.linkage.decision import pair_of, record_decision, withdraw_decision
+from kinbridge.linkage.decision import pair_chance, pair_of, record_decision, withdraw_decision
 from kinbridge.warehouse.connection import transaction
 
 CHILD, OTHER = ("snap", "S-1"), ("medicaid", "M-1")
@@ -45,6 +45,20 @@ def test_pair_is_in_order_and_of_two() -> None:
     with pytest.raises(KinbridgeError) as failure:
         pair_of(CHILD, CHILD)
     assert failure.value.code == "KB-K40"
+
+
+def test_a_pair_has_the_same_chance_in_sql_and_without_a_database(warehouse: Any) -> None:
+    odd = ('"', "\\", "/", "\t\n\r\b\f\x01\x1f\x7f", "é", "\u2028", "𝛼", "", " ", "O'Neil", "<&>", "a, b")
+    ids = [*odd, *map(str, range(200))]
+    asked = [(pair_of(("medicaid", one), ("snap", f"S-{one}")), p) for one in ids for p in ("test", "second opinion")]
+    chances = [pair_chance(pair, purpose) for pair, purpose in asked]
+    in_sql = [
+        warehouse.query("SELECT identity.pair_chance(%s, %s, %s, %s, %s)", (*pair.left, *pair.right, purpose))[0][0]
+        for pair, purpose in asked
+    ]
+    assert chances == in_sql
+    assert 0 <= min(chances) < 0.1
+    assert 0.9 < max(chances) < 1
 
 
 def test_steward_decides_and_a_decision_that_was_wrong_is_withdrawn_once(linked: Any) -> None:

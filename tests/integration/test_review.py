@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +12,8 @@ from tests.support.review import FEEDS, Pairs, decided, queue, two
 
 from kinbridge.linkage.model import read_model
 from kinbridge.linkage.run import link_people
-from kinbridge.review.labels import labelled_pairs
 from kinbridge.review.look import look_at
 from kinbridge.review.queue import after
-from kinbridge.review.terms import read_terms
 from kinbridge.review.verdict import decide, history, withdraw
 from kinbridge.warehouse.connection import transaction
 
@@ -114,29 +111,6 @@ def test_the_next_pair_follows_in_the_order_of_the_queue(pairs: Pairs) -> None:
         assert after(connection, desk, last) is None
         # After one that was just decided, the first again.
         assert after(connection, desk, 999) == first
-
-
-def test_decisions_are_labels_for_the_next_model_and_each_pair_is_for_one_purpose(pairs: Pairs) -> None:
-    made = [two(pairs, number, 0.5, levels=(number,)) for number in range(40)]
-    pairs.fill()
-    desk = pairs.desk()
-    for index, pair in enumerate(made):
-        decided(desk, pairs.number(*pair), ("same", "different", "unsure")[index % 3])
-    terms = read_terms()
-    with transaction(pairs.warehouse.linkage) as connection, connection.cursor() as cursor:
-        labels = labelled_pairs(cursor, terms)
-        stricter = labelled_pairs(cursor, replace(terms, test=terms.test / 2))
-    assert len(labels) == 27
-    assert {label.left for label in labels if label.same} == {pair[0] for pair in made[::3]}
-    tests = {label.left for label in labels if label.part == "test"}
-    assert 2 <= len(tests) <= 15
-    # What tests with a smaller share tests with a larger one too.
-    assert {label.left for label in stricter if label.part == "test"} <= tests
-    # Where a second reviewer says otherwise, nobody knows.
-    other = pairs.desk("privacy")
-    decided(other, pairs.number(*made[0]), "different")
-    with transaction(pairs.warehouse.linkage) as connection, connection.cursor() as cursor:
-        assert made[0][0] not in {label.left for label in labelled_pairs(cursor, terms)}
 
 
 def test_linkage_fills_the_queue_and_obeys_what_is_decided(pairs: Pairs) -> None:

@@ -76,7 +76,7 @@ class Pairs:
                 (partner, number, *with_),
             )
         self.query(
-            "INSERT INTO identity.prepared (record, source, source_person_id, stated) VALUES (%s, %s, %s, 1)",
+            "INSERT INTO identity.prepared (record, source, source_person_id, stated, kind) VALUES (%s, %s, %s, 1, 0)",
             (self.line, partner, number),
         )
         return partner, number

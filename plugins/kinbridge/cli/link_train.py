@@ -14,7 +14,6 @@ from kinbridge.errors import KinbridgeError
 
 if TYPE_CHECKING:
     from kinbridge.evaluation.trial import Trial
-    from kinbridge.linkage.model import Model
 
 
 def train_command(
@@ -38,8 +37,8 @@ def train_command(
 ) -> None:
     """Train the model on the records and on pairs that people decided on, and write it as a file with its charts.
 
-    One decided pair in four is held out and tests the new model beside the one in use. Nothing is put in use by this: a
-    person approves the file in a pull request.
+    The share of decided pairs that include/linkage/review.yaml declares is held out and tests the new model beside the
+    one in use. Nothing is put in use by this: a person approves the file in a pull request.
     """
     try:
         with said() as progress:
@@ -47,27 +46,30 @@ def train_command(
             from kinbridge.evaluation.labels import read_labels
             from kinbridge.evaluation.trial import decided_of, run_trial
             from kinbridge.linkage.trained_file import check_place, read_trained
+            from kinbridge.review.terms import read_terms
 
             check_place(into, version)
+            test = read_terms().test
             given = from_files(config, [], None) if config else from_warehouse(linkage_dsn(url), [], None)
             decided = decided_of(given.reviewed, read_labels(labels) if labels else None)
             old = read_trained(beside) if beside else None
-            trial = run_trial(given, decided, version, datetime.now(UTC).date(), beside=old, progress=progress)
-        _tell(trial, into, report or into.with_suffix(".html"), given.model)
+            day = datetime.now(UTC).date()
+            trial = run_trial(given, decided, version, day, test=test, beside=old, progress=progress)
+        _tell(trial, into, report or into.with_suffix(".html"))
     except KinbridgeError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(USAGE) from None
 
 
-def _tell(trial: Trial, into: Path, page: Path, model: Model) -> None:
+def _tell(trial: Trial, into: Path, page: Path) -> None:
     from kinbridge.evaluation.report import write_trial
     from kinbridge.linkage.trained_file import write_trained
 
-    write_trained(trial.file, model, into)
+    write_trained(trial.file, into)
     write_trial(trial, page)
     decided = trial.file.decided
     typer.echo(
-        f"{trial.file.title}: {trial.file.records} records, {decided['training']} decided pairs,"
+        f"{trial.file.title}: {trial.file.trained.records} records, {decided['training']} decided pairs,"
         f" {decided['held_out']} held out."
     )
     for name, tried in (("new", trial.new), ("in use", trial.old)):

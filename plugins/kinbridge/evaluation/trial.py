@@ -17,17 +17,18 @@ import pyarrow as pa
 from kinbridge.evaluation.given import Given
 from kinbridge.evaluation.interval import Share, wilson
 from kinbridge.evaluation.tables import bits
-from kinbridge.linkage.blocking import find_candidates
 from kinbridge.linkage.clean import clean
-from kinbridge.linkage.comparing import compare, filled_comparisons
 from kinbridge.linkage.engine.engine import Engine
 from kinbridge.linkage.engine.on_duckdb import DuckDBEngine
-from kinbridge.linkage.known_pairs import SCHEMA, add_decided, known_pairs, note_decided
-from kinbridge.linkage.link import Progress, correct_prior
+from kinbridge.linkage.frequencies import count_frequencies
+from kinbridge.linkage.known_pairs import SCHEMA, note_decided
+from kinbridge.linkage.learning import learn, score_all
+from kinbridge.linkage.link import Progress
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.purpose import note_purposes
+from kinbridge.linkage.scoring import rare_columns
+from kinbridge.linkage.trained import TrainedModel
 from kinbridge.linkage.trained_file import TrainedFile
-from kinbridge.linkage.training import Trained, share_of_matches, train, weights_sql
 
 SEED = 1
 
@@ -80,54 +81,38 @@ def run_trial(
     version: str,
     day: date,
     *,
+    test: float,
     beside: TrainedFile | None = None,
     progress: Progress | None = None,
 ) -> Trial:
     """Train on the records and on the decided pairs that are not held out, and try the result.
 
-    `beside` is the trained model in use; without one, what a run learns from the records alone.
+    `test` is the share of decided pairs that is held out (`review.terms`). `beside` is the trained model in use;
+    without one, what a run learns from the records alone.
     """
     tell = progress or (lambda _step: None)
     model = given.model
     with DuckDBEngine() as engine:
         tell("clean")
         count = clean(engine, given.records, model)
-        tell("block")
         only = note_purposes(engine, given.allowed)
-        find_candidates(engine, model, count, only)
-        training, testing = note_decided(engine, decided, only)
-        add_decided(engine, model)
-        tell("compare")
-        comparisons = filled_comparisons(engine, model)
-        compare(engine, model, comparisons, count, SEED, only)
+        training, testing = note_decided(engine, decided, test, only)
         tell("train")
-        new = train(engine, model, comparisons, count, only, known_pairs(engine, model, len(comparisons)))
-        old = beside.trained(model) if beside else train(engine, model, comparisons, count, only)
-        share_of_matches(engine, model, count, only)
-        priors = _score(engine, new, "new")
-        _score(engine, _as_compared(old, [entry.name for entry in comparisons], model), "old")
-        sources = [name for (name,) in engine.rows("SELECT DISTINCT source FROM cleaned ORDER BY source")]
-        file = TrainedFile(
-            version=version,
-            model=model.title,
-            day=day,
-            records=count,
-            sources=tuple(sources),
-            decided={"training": training, "held_out": testing},
-            share=new.share,
-            priors=priors,
-            m={entry.name: m for entry, m in zip(new.comparisons, new.m, strict=True)},
-            u={entry.name: u for entry, u in zip(new.comparisons, new.u, strict=True)},
-            left_out=new.left_out,
-            passes=new.passes,
-        )
+        new = learn(engine, model, count, only=only, seed=SEED, decided=True)
+        old = beside.trained if beside else learn(engine, model, count, only=only, seed=SEED).trained
+        tell("compare")
+        # Both by how often values occur among these records, as a run would.
+        for name, trained in (("new", new.trained), ("old", old)):
+            frequencies, _ = count_frequencies(engine.connection, rare_columns(trained.declared(model)))
+            score_all(engine, model, trained, frequencies, only, "SELECT l, r FROM decided")
+            engine.make(f"scored_{name}", "SELECT l, r, weight FROM scored")
         return Trial(
-            file=file,
+            file=TrainedFile(version, day, {"training": training, "held_out": testing}, new.trained),
             beside=beside.title if beside else f"{model.title}, as each run learns from the records alone",
             new=_tried(engine, model, "new"),
             old=_tried(engine, model, "old"),
             **_paired(engine, model),
-            levels=_levels(new, old),
+            levels=_levels(new.trained, old),
             histogram=_histogram(engine),
         )
 
@@ -136,37 +121,6 @@ def decided_of(reviewed: pa.Table | None, labels: pa.Table | None) -> pa.Table:
     """Decisions in the warehouse and a labelled sample as one table. A pair on which the two differ trains nothing."""
     tables = [table.select(SCHEMA.names).cast(SCHEMA) for table in (reviewed, labels) if table is not None]
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
-
-
-def _score(engine: Engine, trained: Trained, name: str) -> dict[tuple[str, str], float]:
-    """Make the table `scored_<name>` (l, r, weight in bits); return the corrections of the prior."""
-    engine.make(
-        "scored",
-        f"""
-        SELECT l, r, {weights_sql(trained)} + {bits(trained.share)!r} AS weight, rule
-        FROM compared
-        WHERE rule >= 0
-        """,
-    )
-    priors = correct_prior(engine, trained.share)
-    engine.make(f"scored_{name}", "SELECT l, r, weight FROM scored")
-    return priors
-
-
-def _as_compared(trained: Trained, order: Sequence[str], model: Model) -> Trained:
-    """The numbers in the order of the compared columns. A comparison that was not trained weighs nothing."""
-    own = {entry.name: (m, u) for entry, m, u in zip(trained.comparisons, trained.m, trained.u, strict=True)}
-    known = {entry.name: entry for entry in model.comparisons}
-    even = {name: tuple([1 / len(known[name].levels)] * len(known[name].levels)) for name in order}
-    pairs = [own.get(name, (even[name], even[name])) for name in order]
-    return Trained(
-        tuple(known[name] for name in order),
-        tuple(m for m, _ in pairs),
-        tuple(u for _, u in pairs),
-        trained.share,
-        trained.left_out,
-        trained.passes,
-    )
 
 
 def _outcome(weight: str, model: Model) -> str:
@@ -224,22 +178,20 @@ def sign_test(one: int, other: int) -> float:
     return min(1.0, float(2 * tail / 2**total))
 
 
-def _levels(new: Trained, old: Trained) -> list[dict[str, Any]]:
-    before = {entry.name: (m, u) for entry, m, u in zip(old.comparisons, old.m, old.u, strict=True)}
+def _levels(new: TrainedModel, old: TrainedModel) -> list[dict[str, Any]]:
+    before = {entry.name: entry for entry in old.comparisons}
     found = []
-    for entry, m, u in zip(new.comparisons, new.m, new.u, strict=True):
+    for entry in new.comparisons:
         was = before.get(entry.name)
-        for number, level in enumerate(entry.levels):
+        for number, (label, m, u) in enumerate(zip(entry.levels, entry.m, entry.u, strict=True)):
             found.append(
                 {
                     "comparison": entry.name,
-                    "level": level.label,
-                    "m": m[number],
-                    "u": u[number],
-                    "bits": math.log2(m[number] / u[number]),
-                    "m_before": was[0][number] if was else None,
-                    "u_before": was[1][number] if was else None,
-                    "bits_before": math.log2(was[0][number] / was[1][number]) if was else None,
+                    "level": label,
+                    "m": m,
+                    "u": u,
+                    "bits": math.log2(m / u),
+                    "bits_before": math.log2(was.m[number] / was.u[number]) if was else None,
                 }
             )
     return found

@@ -8,6 +8,8 @@ each, which names no person.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
@@ -43,6 +45,16 @@ def pair_of(one: SourcePerson | tuple[str, str], two: SourcePerson | tuple[str, 
     if left == right:
         raise KinbridgeError("KB-K40", problem="a source person cannot be decided on against itself")
     return Pair(left, right)
+
+
+def pair_chance(pair: Pair, purpose: str) -> float:
+    """A number from 0 to under 1 that is the pair's own for a purpose; `identity.pair_chance` gives the same in SQL.
+
+    Pairs below a declared share are chosen: in every run, on every machine, with and without a database.
+    """
+    # As Postgres writes an array of texts in JSON.
+    text = json.dumps([purpose, *pair.left, *pair.right], ensure_ascii=False)
+    return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:8], 16) / 2**32
 
 
 def record_decision(

@@ -46,9 +46,11 @@ def count_frequencies(connection: duckdb.DuckDBPyConnection, columns: list[str])
 
 
 def add_rarity(connection: duckdb.DuckDBPyConnection, frequencies: pa.Table, unseen: Mapping[str, float]) -> None:
-    """Add `rarity_<column>` to `cleaned`: log2 of how often the record's value occurs."""
+    """Add `rarity_<column>` to `cleaned`: log2 of how often the record's value occurs; in place of any from before."""
     connection.register("term_frequency", frequencies)
-    columns = ["cleaned.*"]
+    names = [str(name) for name, *_ in connection.execute("DESCRIBE cleaned").fetchall()]
+    before = [name for name in names if name.startswith("rarity_")]
+    columns = [f"cleaned.* EXCLUDE ({', '.join(before)})" if before else "cleaned.*"]
     joins = []
     for column in sorted(unseen):
         columns.append(rarity_sql(f"frequency_{column}.frequency", f"cleaned.{column}", unseen[column], column))

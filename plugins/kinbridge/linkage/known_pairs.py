@@ -1,23 +1,26 @@
 """What people said of pairs: some of it to learn from, some held out for testing.
 
 Input: the tables `cleaned` and `compared`, and decisions by the sources' own ids; output: `KnownPairs` for training,
-and the held-out pairs. Which pairs are held out depends on their ids alone, so a pair that tested one model never
-trains the next.
+and the held-out pairs. Which pairs are held out depends on their ids alone and on the share that
+`include/linkage/review.yaml` declares, so a pair that tested one model never trains the next.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from kinbridge.linkage.comparing import RANDOM
+from kinbridge.linkage.decision import SourcePerson, pair_chance, pair_of
 from kinbridge.linkage.engine.engine import Engine
-from kinbridge.linkage.model import Model
+from kinbridge.linkage.model import Comparison, Model
 from kinbridge.linkage.purpose import Only, everybody
 from kinbridge.linkage.training import KnownPairs, Patterns
 
-# One pair in four tests and does not train.
-HELD_OUT = 0.25
+# For which purpose a pair is drawn (`pair_chance`).
+TEST = "test"
 SCHEMA = pa.schema(
     [
         ("source_left", pa.string()),
@@ -29,24 +32,25 @@ SCHEMA = pa.schema(
 )
 
 
-def note_decided(engine: Engine, decided: pa.Table, only: Only = everybody) -> tuple[int, int]:
-    """Make the table `decided` (l, r, same, held_out) of pairs that are labelled same or different, and of no others.
+def note_decided(engine: Engine, decided: pa.Table, test: float, only: Only = everybody) -> tuple[int, int]:
+    """Make the table `decided` (l, r, same, held_out) of pairs on which everybody says same, or everybody different.
 
-    `decided` has the columns of `SCHEMA`; `only` leaves out the pairs that may not be compared. Returns how many train
-    and how many are held out.
+    `decided` has the columns of `SCHEMA`; a pair that somebody is unsure of, or on which two differ, is no label. The
+    share `test` of the pairs is held out; `only` leaves out those that may not be compared. Returns how many train and
+    how many are held out.
     """
-    engine.give("given_decided", decided.select(SCHEMA.names).cast(SCHEMA))
+    rows = decided.select(SCHEMA.names).cast(SCHEMA)
+    engine.give("given_decided", rows.append_column("held_out", pa.array(_held_out(rows, test), pa.bool_())))
     pairs = """
         SELECT
             least(one.record, other.record) AS l,
             greatest(one.record, other.record) AS r,
-            lower(trim(label)) = 'same' AS same,
-            least(source_left || ' ' || row_id_left, source_right || ' ' || row_id_right) AS first_id,
-            greatest(source_left || ' ' || row_id_left, source_right || ' ' || row_id_right) AS second_id
+            lower(trim(label)) AS label,
+            held_out
         FROM given_decided
         INNER JOIN cleaned AS one ON one.source = source_left AND one.source_person_id = row_id_left
         INNER JOIN cleaned AS other ON other.source = source_right AND other.source_person_id = row_id_right
-        WHERE lower(trim(label)) IN ('same', 'different') AND one.record <> other.record
+        WHERE trim(label) <> '' AND one.record <> other.record
     """
     engine.make(
         "decided",
@@ -54,14 +58,11 @@ def note_decided(engine: Engine, decided: pa.Table, only: Only = everybody) -> t
         SELECT
             l,
             r,
-            any_value(same) AS same,
-            -- 32 bits of a hash, as a share of what they can be.
-            any_value(
-                ('0x' || left(md5(first_id || '|' || second_id), 8))::BIGINT / 4294967296.0 < {HELD_OUT}
-            ) AS held_out
+            any_value(label) = 'same' AS same,
+            any_value(held_out) AS held_out
         FROM ({only(pairs, "l", "r")})
         GROUP BY l, r
-        HAVING count(DISTINCT same) = 1
+        HAVING count(DISTINCT label) = 1 AND any_value(label) IN ('same', 'different')
         """,
     )
     engine.drop("given_decided")
@@ -71,24 +72,27 @@ def note_decided(engine: Engine, decided: pa.Table, only: Only = everybody) -> t
     return int(training), int(testing)
 
 
-def add_decided(engine: Engine, model: Model) -> None:
-    """Let the decided pairs be compared as well, whether or not a blocking rule finds them."""
-    engine.append(
-        "candidate",
-        f"""
-        SELECT '{len(model.blocking)}', l, r
-        FROM decided
-        WHERE NOT EXISTS (
-            SELECT 1
-            FROM candidate
-            WHERE join_key_l = l AND join_key_r = r
-        )
-        """,
-    )
+def _held_out(decided: pa.Table, test: float) -> list[bool]:
+    ends = (decided.column(name).to_pylist() for name in SCHEMA.names[:4])
+    found = []
+    for source, row_id, other_source, other_id in zip(*ends, strict=True):
+        one, other = SourcePerson(source or "", row_id or ""), SourcePerson(other_source or "", other_id or "")
+        # A record beside itself is no pair, and is left out by whoever reads this.
+        found.append(one != other and pair_chance(pair_of(one, other), TEST) < test)
+    return found
 
 
-def known_pairs(engine: Engine, model: Model, comparisons: int) -> KnownPairs:
-    """The decided pairs that are not held out, as patterns of the table `compared`, by training pass."""
+def decided_pairs(model: Model) -> str:
+    """SQL for the decided pairs as candidates of `compare`, whether or not a blocking rule finds them."""
+    return f"SELECT '{len(model.blocking)}' AS match_key, l AS join_key_l, r AS join_key_r FROM decided"
+
+
+def known_pairs(engine: Engine, model: Model, compared: Sequence[Comparison]) -> KnownPairs | None:
+    """The decided pairs that are not held out, as patterns of the table `compared`, by training pass; None where
+    nothing could be compared."""
+    comparisons = len(compared)
+    if not comparisons:
+        return None
     passes = range(len(model.training_passes))
     by_pass = {
         number: (

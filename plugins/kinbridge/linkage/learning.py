@@ -19,6 +19,7 @@ from kinbridge.linkage.engine.on_duckdb import DuckDBEngine
 from kinbridge.linkage.frequencies import add_rarity, count_frequencies
 from kinbridge.linkage.keys import choose_blocks, find_crowded, key_records, pair_by_keys
 from kinbridge.linkage.kind import unrelated
+from kinbridge.linkage.known_pairs import decided_pairs, known_pairs
 from kinbridge.linkage.link import correct_prior
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.purpose import Only, everybody
@@ -35,18 +36,29 @@ class Learnt:
     frequencies: pa.Table
 
 
-def learn(engine: DuckDBEngine, model: Model, records: int, *, only: Only = everybody, seed: int = 1) -> Learnt:
+def learn(
+    engine: DuckDBEngine,
+    model: Model,
+    records: int,
+    *,
+    only: Only = everybody,
+    seed: int = 1,
+    decided: bool = False,
+) -> Learnt:
     """Learn from `cleaned`, which has `records` rows; the same rows, model and seed give the same numbers.
-    Of nothing but pairs that may be compared (`only`).
+    Of nothing but pairs that may be compared (`only`). `decided` says whether to learn from the table of that name as
+    well (`known_pairs.note_decided`).
 
     Leaves the tables `keyed`, `crowded`, `candidate` and `scored`, the pairs weighed by what was learnt, and in
     `cleaned` the rarity of values.
     """
     connection = engine.connection
     comparisons = filled_comparisons(engine, model)
-    engine.make("candidate", "SELECT '0' AS match_key, 0::BIGINT AS join_key_l, 0::BIGINT AS join_key_r WHERE false")
+    nothing = "SELECT '0' AS match_key, 0::BIGINT AS join_key_l, 0::BIGINT AS join_key_r WHERE false"
+    engine.make("candidate", decided_pairs(model) if decided else nothing)
     compare(engine, model, comparisons, records, seed, only)
-    numbers = train(engine, model, comparisons, records, only)
+    known = known_pairs(engine, model, comparisons) if decided else None
+    numbers = train(engine, model, comparisons, records, only, known)
     engine.drop("compared")
     sources = connection.execute("SELECT DISTINCT source FROM cleaned ORDER BY source").fetchall()
     frequencies, unseen = count_frequencies(connection, rare_columns(comparisons))
@@ -70,12 +82,7 @@ def learn(engine: DuckDBEngine, model: Model, records: int, *, only: Only = ever
         passes=numbers.passes,
         heaps=found_heaps(engine),
     )
-    add_rarity(connection, frequencies, unseen)
-    key_records(connection, trained.blocks)
-    find_crowded(connection, trained.blocks)
-    pair_by_keys(connection, trained.blocks)
-    engine.make("candidate", only("SELECT l, r, rule FROM candidate", "l", "r"))
-    score(connection, model, trained)
+    score_all(engine, model, trained, frequencies, only)
     priors = correct_prior(engine, trained.share)
     trained = replace(
         trained,
@@ -84,6 +91,35 @@ def learn(engine: DuckDBEngine, model: Model, records: int, *, only: Only = ever
         between=_usual(priors, same=False),
     )
     return Learnt(trained, frequencies)
+
+
+def score_all(  # noqa: PLR0917 - the records, by what they are scored, and which pairs
+    engine: DuckDBEngine,
+    model: Model,
+    trained: TrainedModel,
+    frequencies: pa.Table,
+    only: Only = everybody,
+    further: str = "SELECT l, r FROM candidate WHERE false",
+) -> None:
+    """Make `scored` of all pairs of `cleaned` that the trained model's blocks find and of the `further` (SQL of l, r).
+
+    Leaves the tables `keyed`, `crowded` and `candidate`, and in `cleaned` the rarity of values.
+    """
+    connection = engine.connection
+    add_rarity(connection, frequencies, trained.unseen)
+    key_records(connection, trained.blocks)
+    find_crowded(connection, trained.blocks)
+    pair_by_keys(connection, trained.blocks)
+    engine.make("candidate", only("SELECT l, r, rule FROM candidate", "l", "r"))
+    engine.append(
+        "candidate",
+        f"""
+        SELECT l, r, {len(trained.blocks)}
+        FROM ({further}) AS more
+        WHERE NOT EXISTS (SELECT 1 FROM candidate AS known WHERE known.l = more.l AND known.r = more.r)
+        """,
+    )
+    score(connection, model, trained)
 
 
 def _usual(priors: Mapping[tuple[str, str], float], *, same: bool) -> float:

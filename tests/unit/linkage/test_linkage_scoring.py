@@ -6,13 +6,13 @@ import random
 from datetime import date
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pytest
 
 from kinbridge.linkage.clean import clean
 from kinbridge.linkage.columns import INPUT_COLUMNS
 from kinbridge.linkage.comparing import compare
+from kinbridge.linkage.engine.on_duckdb import DuckDBEngine
 from kinbridge.linkage.frequencies import add_rarity
 from kinbridge.linkage.learning import Learnt, learn
 from kinbridge.linkage.ledger.verdict import refuse
@@ -58,15 +58,16 @@ def model() -> Model:
 
 @pytest.fixture(scope="module")
 def learnt(model: Model) -> Learnt:
-    with duckdb.connect(":memory:") as connection:
-        return learn(connection, model, clean(connection, pa.Table.from_pylist(rows(), SCHEMA), model))
+    with DuckDBEngine() as engine:
+        return learn(engine, model, clean(engine, pa.Table.from_pylist(rows(), SCHEMA), model))
 
 
 def test_levels_are_those_of_splink(model: Model, learnt: Learnt) -> None:
     comparisons = learnt.trained.declared(model)
     columns = ", ".join(f"c{index}" for index in range(len(comparisons)))
-    with duckdb.connect(":memory:") as connection:
-        count = clean(connection, pa.Table.from_pylist(rows(), SCHEMA), model)
+    with DuckDBEngine() as engine:
+        connection = engine.connection
+        count = clean(engine, pa.Table.from_pylist(rows(), SCHEMA), model)
         add_rarity(connection, learnt.frequencies, learnt.trained.unseen)
         connection.execute(
             f"CREATE TABLE candidate AS SELECT a.record AS l, b.record AS r, 0::UTINYINT AS rule {EVERY_PAIR}"
@@ -77,7 +78,7 @@ def test_levels_are_those_of_splink(model: Model, learnt: Learnt) -> None:
             "CREATE OR REPLACE TABLE candidate AS"
             f" SELECT '0' AS match_key, a.record AS join_key_l, b.record AS join_key_r {EVERY_PAIR}"
         )
-        compare(connection, model, comparisons, count, 1)
+        compare(engine, model, comparisons, count, 1)
         theirs = connection.execute(f"SELECT l, r, {columns} FROM compared WHERE rule = 0 ORDER BY l, r").fetchall()
     assert len(ours) == 120 * 119 // 2
     assert ours == theirs
@@ -85,8 +86,9 @@ def test_levels_are_those_of_splink(model: Model, learnt: Learnt) -> None:
 
 def test_weight_depends_on_the_two_records_alone(model: Model, learnt: Learnt) -> None:
     def weights(given: list[dict[str, Any]]) -> dict[tuple[str, str, str, str], float]:
-        with duckdb.connect(":memory:") as connection:
-            clean(connection, pa.Table.from_pylist(given, SCHEMA), model)
+        with DuckDBEngine() as engine:
+            connection = engine.connection
+            clean(engine, pa.Table.from_pylist(given, SCHEMA), model, learnt.trained.heaps)
             add_rarity(connection, learnt.frequencies, learnt.trained.unseen)
             connection.execute(
                 f"CREATE TABLE candidate AS SELECT a.record AS l, b.record AS r, 0::UTINYINT AS rule {EVERY_PAIR}"
@@ -98,7 +100,8 @@ def test_weight_depends_on_the_two_records_alone(model: Model, learnt: Learnt) -
             ).fetchall()
         return {(row[0], row[1], row[2], row[3]): row[4] for row in found}
 
-    # Without families and shared numbers cleaning looks at one record alone.
+    # Without families and shared numbers, and by the heaped birthdays of the trained model, cleaning looks at one
+    # record alone.
     given = [{**row, "family_key": None, "ssn": None} for row in rows()]
     among_all, among_few = weights(given), weights(given[20:50])
     assert len(among_few) == 30 * 29 // 2

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from kinbridge.declaration.document import DocumentError, read_document
-from kinbridge.errors import KinbridgeError
 from kinbridge.linkage.frequencies import FREQUENCY_SCHEMA
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.trained import TrainedModel, content_digest, from_plain, to_plain
-from kinbridge.settings import include_folders
+from kinbridge.linkage.trained_file import declared_trained
 from kinbridge.warehouse.arrow import copy_in, copy_out
 
-DECLARED = "linkage/trained"
 # What a run learnt by itself is outgrown when so many times as many records came; a person's choice is not.
 OUTGROWN = 2
 
@@ -66,31 +62,6 @@ def adopted_model(cursor: Any, model: Model, digest: str) -> Adopted | None:
         return None
     adopted.trained.declared(model)
     return adopted
-
-
-def declared_trained(model: Model) -> TrainedModel | None:
-    """The last by name of the declared trained models for this model; None where there is none.
-
-    Raises `KinbridgeError` KB-K44 when a file is no trained model, KB-K43 when it does not fit.
-    """
-    found = None
-    for folder in include_folders():
-        for path in sorted((folder / DECLARED).glob("*.yaml")):
-            trained = read_trained(path)
-            if trained.model == model.title:
-                trained.declared(model)
-                found = trained
-    return found
-
-
-def read_trained(path: Path) -> TrainedModel:
-    """A declared trained model. Raises `KinbridgeError` KB-K44."""
-    try:
-        return from_plain(read_document(path).data)
-    except DocumentError as error:
-        raise KinbridgeError("KB-K44", path=path, problem=error.problem.text) from None
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise KinbridgeError("KB-K44", path=path, problem="a number or name is missing or of the wrong kind") from None
 
 
 def store_trained(cursor: Any, trained: TrainedModel, *, learnt_by: str) -> Adopted:
