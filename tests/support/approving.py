@@ -27,6 +27,7 @@ version: 1.0.0
 effective: 2019-01-01
 bodies:
   {BODY}: {{ name: Board, quorum: 1, members: [chair] }}
+  stewards: {{ name: Stewards, quorum: 1, members: [chair] }}
 members:
   chair: {{ name: A Chair, partner: data_office, email: chair@example.org, login: admin, from: 2019-01-01 }}
 needs:
