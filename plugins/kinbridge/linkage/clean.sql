@@ -251,7 +251,7 @@ SELECT
     END AS street,
     CASE
         WHEN unit_at > 1
-            THEN nullif(regexp_replace(array_to_string(address_words[unit_at:], ''), '^((APT|APARTMENT|UNIT|STE|SUITE|LOT|RM|ROOM|SPC|SPACE|FLAT)(NO)?)+', ''), '')
+            THEN nullif(regexp_replace(array_to_string(list_slice(address_words, unit_at, array_length(address_words)), ''), '^((APT|APARTMENT|UNIT|STE|SUITE|LOT|RM|ROOM|SPC|SPACE|FLAT)(NO)?)+', ''), '')
     END AS unit,
     CASE WHEN NOT is_placeholder('city', city_letters) THEN city_letters END AS city,
     nullif(nullif(postal_letters, ''), '99999') AS postal_code,

@@ -177,10 +177,11 @@ def _quantile(node: exp.PercentileDisc) -> exp.Expression:
 
 
 def _sliced(values: exp.Expression, start: exp.Expression, end: exp.Expression) -> exp.Expression:
-    """The beginning of a list; from elsewhere, Spark would count from there."""
-    if start.name != "1":
-        raise ValueError("a list can be cut at its end only")
-    return _call("slice", values, start, end)
+    """A part of a list, of which Spark is told the length instead of the end."""
+    if start.name == "1":
+        return _call("slice", values, start, end)
+    length = exp.Add(this=exp.Sub(this=end, expression=start.copy()), expression=exp.Literal.number(1))
+    return _call("slice", values, start, _call("greatest", length, exp.Literal.number(0)))
 
 
 _FUNCTIONS: dict[str, Callable[..., exp.Expression]] = {

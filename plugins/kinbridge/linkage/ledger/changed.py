@@ -156,7 +156,7 @@ shared AS (
 SELECT
     prepared.record,
     CASE WHEN NOT shared.nobodys THEN prepared.stated_ssn END AS ssn,
-    CASE WHEN NOT shared.nobodys THEN prepared.stated_ssn_end END AS ssn_end
+    coalesce(prepared.stated_ssn_end, CASE WHEN NOT shared.nobodys THEN right(prepared.stated_ssn, 4) END) AS ssn_end
 FROM identity.prepared
 INNER JOIN shared USING (stated_ssn)
 WHERE prepared.ssn IS DISTINCT FROM CASE WHEN NOT shared.nobodys THEN prepared.stated_ssn END
