@@ -283,22 +283,29 @@ SELECT
 FROM (
     SELECT
         source,
-        strftime(birth_date, '%m%d') AS day,
-        count(*) AS people,
-        sum(count(*)) OVER (PARTITION BY source) / 365.25 AS expected
-    FROM named
-    WHERE birth_date IS NOT NULL
-    GROUP BY source, day
-    UNION ALL
-    SELECT
-        source,
-        strftime(birth_date, '%Y%m%d') AS day,
-        count(*) AS people,
-        sum(count(*)) OVER (PARTITION BY source, left(day, 4)) / 365.25 AS expected
-    FROM named
-    WHERE birth_date IS NOT NULL
-    GROUP BY source, day
-)
+        day,
+        people,
+        sum(people) OVER (PARTITION BY source, span) / 365.25 AS expected
+    FROM (
+        SELECT
+            source,
+            strftime(birth_date, '%m%d') AS day,
+            '' AS span,
+            count(*) AS people
+        FROM named
+        WHERE birth_date IS NOT NULL
+        GROUP BY source, strftime(birth_date, '%m%d')
+        UNION ALL
+        SELECT
+            source,
+            strftime(birth_date, '%Y%m%d') AS day,
+            strftime(birth_date, '%Y') AS span,
+            count(*) AS people
+        FROM named
+        WHERE birth_date IS NOT NULL
+        GROUP BY source, strftime(birth_date, '%Y%m%d'), strftime(birth_date, '%Y')
+    ) AS counted
+) AS expecting
 WHERE NOT heaps_known() AND people >= heap_least() AND people > heap_times() * expected
 UNION ALL
 SELECT source, day
