@@ -217,7 +217,7 @@ SELECT
         WHEN length(ssn_digits) BETWEEN 6 AND 9
             AND NOT regexp_matches(ssn_digits, '^(0+|1+|2+|3+|4+|5+|6+|7+|8+|9+)$')
             AND NOT regexp_matches(ssn_digits, '^(000......|666......|...00....|.....0000)$')
-            AND NOT is_placeholder('ssn', ssn_digits)
+            AND NOT is_placeholder('ssn', lpad(ssn_digits, 9, '0'))
             THEN ltrim(ssn_digits, '0')
     END AS ssn,
     CASE
