@@ -105,12 +105,16 @@ def test_a_partition_is_not_the_pipelines_but_it_may_write_it_anew(intake: Intak
     assert intake.warehouse.query(f"SELECT pg_relation_filenode('{EVENTS}')") != before
 
 
+@pytest.mark.parametrize("table", ["delivery", "reference_key", "service_event; SELECT 1"])
+def test_a_table_without_partitions_gets_none(intake: Intake, table: str) -> None:
+    with transaction(intake.warehouse.pipeline) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT record.open_feed(%s, 'atlas/visits_v1')", (table,))
+        assert cursor.fetchone() == (None,)
+
+
 @pytest.mark.parametrize(
     "call",
     [
-        "record.open_feed('delivery', 'atlas/visits_v1')",
-        "record.open_feed('reference_key', 'atlas/visits_v1')",
-        "record.open_feed('service_event; SELECT 1', 'x')",
         "record.index_feed('service_event', 'atlas/nobody_v1')",
         "record.attach_feed('service_event', 'atlas/nobody_v1')",
     ],

@@ -49,7 +49,7 @@ GRANT SELECT ON record.consent TO kb_steward;
 GRANT SELECT (partner, source_person_id, known_to) ON record.person TO kb_steward;
 
 -- A feed's own table, empty and without indexes, for its first file; the pipeline may fill it. NULL where the feed has rows
--- or a partition already. Nobody sees the table before `record.attach_feed`; a load that fails takes it along.
+-- or a partition already, or the table has no partitions at all. Nobody sees the table before `record.attach_feed`; a load that fails takes it along.
 CREATE FUNCTION record.open_feed(target text, feed text) RETURNS text
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -60,6 +60,9 @@ DECLARE
     part text := record.partition_of(target, feed);
     known boolean;
 BEGIN
+    IF whole IS NULL THEN
+        RETURN NULL;
+    END IF;
     EXECUTE format('SELECT EXISTS (SELECT FROM %s AS t WHERE t.feed = %L)', whole, feed) INTO known;
     IF known OR to_regclass(part) IS NOT NULL THEN
         RETURN NULL;
@@ -106,22 +109,14 @@ BEGIN
 END
 $$;
 
--- The table of the record of this name, which must be one that has a partition for each feed.
+-- The table of the record of this name; NULL where there is none that has a partition for each feed.
 CREATE FUNCTION record.feeds_of(target text) RETURNS regclass
-LANGUAGE plpgsql STABLE
+LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    whole regclass;
-BEGIN
-    SELECT c.oid::regclass INTO whole
+    SELECT c.oid::regclass
     FROM pg_class AS c
-    WHERE c.relnamespace = 'record'::regnamespace AND c.relkind = 'p' AND c.relname = target;
-    IF whole IS NULL THEN
-        RAISE EXCEPTION 'the record has no table of this name with a partition for each feed';
-    END IF;
-    RETURN whole;
-END
+    WHERE c.relnamespace = 'record'::regnamespace AND c.relkind = 'p' AND c.relname = target
 $$;
 
 -- The opened table of a feed, which is no part of its table of the record yet.
