@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinbridge.evaluation.interval import NOTHING, Share
-from kinbridge.evaluation.subgroup import SHOWN_FROM
+from kinbridge.evaluation.subgroup import NOT_KNOWN, SHOWN_FROM
 
 # A difference of less than this is no cause for concern, however sure it is.
 CLEARLY = 0.01
@@ -54,14 +54,14 @@ def shown(groups: Iterable[Group]) -> list[Group]:
     """The groups that may be shown: none of fewer than `SHOWN_FROM` records.
 
     Where those left out of a dimension have fewer than that together, they could be reckoned from the total; then the
-    smallest of the others is left out as well.
+    smallest of the others is left out as well. How many records say nothing is nobody's secret and hides nobody.
     """
     found: list[Group] = []
     every = list(groups)
     for dimension in dict.fromkeys(group.dimension for group in every):
         own = [group for group in every if group.dimension == dimension]
         kept = [group for group in own if group.records >= SHOWN_FROM]
-        hidden = sum(group.records for group in own if group not in kept)
+        hidden = sum(group.records for group in own if group not in kept and group.name != NOT_KNOWN)
         if 0 < hidden < SHOWN_FROM and kept:
             kept.remove(min(kept, key=lambda group: group.records))
         found += kept

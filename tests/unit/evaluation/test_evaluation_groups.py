@@ -20,6 +20,11 @@ def test_one_small_group_cannot_be_reckoned_from_the_total() -> None:
     assert [one.name for one in shown([group("a", 500), group("b", 11), group("c", 10)])] == ["a"]
 
 
+def test_few_records_that_say_nothing_hide_nobody() -> None:
+    found = shown([group("double", 30), group("one name", 500), group("not known", 3)])
+    assert [one.name for one in found] == ["double", "one name"]
+
+
 def test_dimensions_do_not_hide_each_other() -> None:
     found = shown([group("a", 500), group("b", 5), group("x", 300, dimension="age"), group("y", 205, dimension="age")])
     assert [one.name for one in found] == ["x", "y"]
