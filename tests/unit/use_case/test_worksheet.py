@@ -44,7 +44,7 @@ def sheet(name: str = "unduplicated_counts", **changes: object) -> Worksheet:
 
 def test_what_an_amendment_took_back_is_agreed_by_nobody() -> None:
     found = sheet()
-    assert [row.element for row in found.not_agreed] == ["service_event.duration_minutes"]
+    assert [row.element for row in found.not_agreed] == ["program_exit.exit_date", "service_event.duration_minutes"]
     [source] = found.not_agreed[0].sources
     assert (source.feed, source.why) == ("home_visiting/visits_v1", "not listed: duration_minutes")
     assert "dsa-home-visiting 1.1.0" in source.clause
@@ -78,4 +78,4 @@ def test_the_page_stands_by_itself() -> None:
         assert said in read.text
     assert not [value for name, value in read.attributes if name in {"src", "href", "onclick"}]
     assert ("lang", "en") in read.attributes
-    assert "Every element is covered" in Page(render(sheet("who_and_where"))).text
+    assert "program_exit.exit_date" in Page(render(sheet("who_and_where"))).text
