@@ -45,7 +45,7 @@ def sheet(name: str = "unduplicated_counts", **changes: object) -> Worksheet:
 def test_what_an_amendment_took_back_is_agreed_by_nobody() -> None:
     found = sheet()
     assert [row.element for row in found.not_agreed] == ["program_exit.exit_date", "service_event.duration_minutes"]
-    [source] = found.not_agreed[0].sources
+    [source] = found.not_agreed[1].sources
     assert (source.feed, source.why) == ("home_visiting/visits_v1", "not listed: duration_minutes")
     assert "dsa-home-visiting 1.1.0" in source.clause
 
