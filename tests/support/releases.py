@@ -53,7 +53,7 @@ needs:
 """
 NEED = "  {kind}: {{ body: board, rule: approvals, approvals: {count}, different: people, days: 30 }}\n"
 FEEDS = {
-    "medicaid": ("medicaid/eligibility_v1", "member_id, dob, gender, county"),
+    "medicaid": ("medicaid/eligibility_v1", "member_id, dob, sex, county_cd, elig_beg, elig_end"),
     "home_visiting": (
         "home_visiting/enrollments_v1",
         "enrollment_id, child_id, child_birth_date, child_sex, county_fips, entry_date, exit_date",
