@@ -27,7 +27,8 @@ class Ahead:
     def fetch(self, session: Session, files: Iterable[RemoteFile], until: float, one_file: Iterable[str]) -> None:
         """Fetch these files, one after the other, as long as another can begin before `until` (monotonic seconds).
 
-        Failures with a code of `one_file` are passed over: who fetches the file in earnest meets them again.
+        Failures with a code of `one_file` are passed over, and where this machine has no room nothing more is fetched:
+        who fetches the file in earnest meets them again, once the copies that did arrive are registered.
         """
         for file in files:
             if time.monotonic() >= until:
@@ -35,6 +36,8 @@ class Ahead:
             try:
                 self.copies[file] = download(session, file.path, self.folder, file.size, expected_mtime=file.mtime)
             except KinbridgeError as error:
+                if error.code == "KB-D09":
+                    return
                 if error.code not in one_file:
                     raise
 

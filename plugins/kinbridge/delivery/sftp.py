@@ -10,7 +10,7 @@ import hmac
 import logging
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import paramiko
@@ -79,7 +79,9 @@ def open_sftp(endpoint: SftpEndpoint, timeouts: Timeouts | None = None) -> Itera
         try:
             yield session
         finally:
-            session.close()
+            # A cut that is noticed only now has nothing to say that the body has not said.
+            with suppress(EOFError, OSError, paramiko.SSHException):
+                session.close()
     finally:
         transport.close()
 

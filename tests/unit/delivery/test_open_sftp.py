@@ -146,3 +146,13 @@ def test_errors_survive_the_way_between_processes(hostile: Hostile) -> None:
     ):
         pytest.fail("connected")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_a_connection_that_is_gone_at_the_end_does_not_hide_what_went_wrong(hostile: Hostile) -> None:
+    def goes_wrong() -> None:
+        with open_sftp(hostile.endpoint()) as session:
+            session.get_channel().get_transport().sock.close()
+            raise ValueError("what went wrong")
+
+    with pytest.raises(ValueError, match="what went wrong"):
+        goes_wrong()

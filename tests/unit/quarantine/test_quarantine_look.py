@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kinbridge.cli.quarantine import _printable
+from kinbridge.cli.printable import printable
 from kinbridge.contract.model import Column, Dialect, Feed
 from kinbridge.quarantine.look import _shown
 
@@ -61,4 +61,4 @@ def test_the_columns_of_the_broken_rules_and_the_key_are_shown_as_far_as_they_ar
     [("Zoë O'Hara", "Zoë O'Hara"), ("\x1b[2J", "\\x1b[2J"), ("a\nb\t", "a\\x0ab\\x09"), ("\u202e", "\\x202e")],
 )
 def test_a_value_is_one_line_and_steers_no_terminal(value: str, shown: str) -> None:
-    assert _printable(value) == shown
+    assert printable(value) == shown
