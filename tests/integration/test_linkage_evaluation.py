@@ -183,7 +183,7 @@ def test_training_learns_from_decisions_and_is_tried_on_others(given: Given, tmp
 
 
 def test_a_trained_file_is_used_by_the_next_run(
-    warehouse: Any, given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    warehouse: Any, given: Given, filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learnt = link_people(warehouse.linkage, read_model(), GATES)
     into = tmp_path / "linkage" / "trained" / "person-1.yaml"
@@ -208,12 +208,34 @@ def test_a_trained_file_is_used_by_the_next_run(
     second = linked_by(warehouse, hardly)
     assert second.training != first.training
     assert second.people > first.people + PEOPLE // 4
+    # An evaluation measures what the warehouse links by, without the decisions that would make it look right.
+    measured = evaluate_truth(from_warehouse(warehouse.linkage, [], None, GATES), read_truth(filled))
+    assert measured.recall.value == 0
     # A file that was edited stops the run before anything is linked.
     other = into.with_name("person-2.yaml")
     other.write_text(other.read_text(encoding="utf-8").replace("bits: -200.0", "bits: -20.0", 1), encoding="utf-8")
     with pytest.raises(KinbridgeError) as refused:
         link_people(warehouse.linkage, read_model(), GATES)
     assert refused.value.code == "KB-K44"
+
+
+def test_a_decision_goes_along_when_the_partner_changes_an_id(warehouse: Any, given: Given) -> None:
+    assert given.reviewed is not None
+    one = next(row for row in given.reviewed.to_pylist() if row["source_left"] == "medicaid")
+    warehouse.query(
+        """
+        INSERT INTO record.person_key_change
+        SELECT partner, %s, 'medicaid-new', 'medicaid/renamed_v1', as_of, delivery_id
+        FROM ledger.delivery
+        WHERE feed = 'medicaid/people_v1'
+        """,
+        (one["row_id_left"],),
+    )
+    now = from_warehouse(warehouse.linkage, [], None, GATES)
+    assert now.reviewed is not None
+    assert {**one, "row_id_left": "medicaid-new"} in now.reviewed.to_pylist()
+    assert "medicaid-new" in now.records.column("source_person_id").to_pylist()
+    assert one["row_id_left"] not in now.reviewed.column("row_id_left").to_pylist()
 
 
 def linked_by(warehouse: Any, file: TrainedFile) -> RunSummary:

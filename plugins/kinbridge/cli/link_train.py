@@ -28,7 +28,7 @@ def train_command(
     ] = None,
     beside: Annotated[
         Path | None,
-        typer.Option(help="The trained model in use; without it, what a run learns from the records alone."),
+        typer.Option(help="A trained model to try it beside; without it, the one in use, or what a run learns."),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="The page with the charts; by default beside the file, as .html.")

@@ -29,6 +29,7 @@ from kinbridge.linkage.engine.on_duckdb import DuckDBEngine
 from kinbridge.linkage.link import Progress, link
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.purpose import Only, note_purposes
+from kinbridge.linkage.rehearsal import rehearse
 
 SCHEMA_VERSION = "1.0"
 SEED = 1
@@ -165,9 +166,17 @@ def draw_sample(given: Given, size: int, seed: int = SEED, progress: Progress | 
 @contextmanager
 def linked_tables(given: Given, progress: Progress | None = None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Only]]:
     """The records linked as the model stands: the tables `cleaned`, `scored` and `clustered` in a DuckDB in memory, and
-    what keeps pairs to those that may be compared."""
-    kept = link(given.records, given.model, seed=SEED, progress=progress, allowed=given.allowed, keep=True).kept
+    what keeps pairs to those that may be compared.
+
+    Those of the warehouse by the trained model that is in use there, those of files as `linkage.link` links them.
+    """
     with DuckDBEngine() as engine:
+        if given.in_use is not None:
+            tell = progress or (lambda _step: None)
+            only = rehearse(engine, given.records, given.model, given.in_use, given.allowed, tell, SEED)
+            yield engine.connection, only
+            return
+        kept = link(given.records, given.model, seed=SEED, progress=progress, allowed=given.allowed, keep=True).kept
         for name in list(kept):
             engine.give("kept", kept.pop(name))
             engine.make(name, "SELECT * FROM kept")

@@ -24,9 +24,12 @@ from kinbridge.linkage.file_records import read_columns, read_records
 from kinbridge.linkage.file_sources import read_file_sources
 from kinbridge.linkage.habits import with_partner_habits
 from kinbridge.linkage.known_as import KNOWN_AS
+from kinbridge.linkage.ledger.adopted import adopted_model, read_frequencies
 from kinbridge.linkage.ledger.persons import current_persons
 from kinbridge.linkage.model import Model, read_model
 from kinbridge.linkage.purpose import Allowed
+from kinbridge.linkage.rehearsal import InUse
+from kinbridge.linkage.trained import model_digest
 from kinbridge.warehouse.arrow import copy_out
 from kinbridge.warehouse.connection import Dsn, transaction
 
@@ -41,7 +44,7 @@ class Given:
     """Records (`columns.INPUT_COLUMNS`), their model, and the columns by which they are grouped (source, row_id, …).
 
     `newest` is the day of the newest delivery, where it is known; `reviewed` the decisions that stand, as
-    `labels.SCHEMA`; `allowed` which records may be compared, without it all.
+    `labels.SCHEMA`; `allowed` which records may be compared, without it all; `in_use` what the warehouse links by.
     """
 
     records: pa.Table
@@ -50,6 +53,7 @@ class Given:
     newest: date | None
     reviewed: pa.Table | None = None
     allowed: Allowed | None = None
+    in_use: InUse | None = None
 
 
 def from_files(config: Path, by: Sequence[str], newest: date | None) -> Given:
@@ -106,7 +110,18 @@ def from_warehouse(dsn: Dsn, by: Sequence[str], newest: date | None, gates: Gate
         cursor.execute(_NEWEST)
         [(day,)] = cursor.fetchall()
         reviewed = _decisions(cursor)
-    return Given(records, with_partner_habits(read_model()), groups, newest or day, reviewed, allowed)
+        model = with_partner_habits(read_model())
+        in_use = _in_use(cursor, model, records)
+    return Given(records, model, groups, newest or day, reviewed, allowed, in_use)
+
+
+def _in_use(cursor: Any, model: Model, records: pa.Table) -> InUse:
+    """The trained model that the next run would score with, as it would choose it."""
+    adopted = adopted_model(cursor, model, model_digest(model))
+    sources = set(pc.unique(records.column("source")).to_pylist())
+    if adopted is None or adopted.outgrown(records.num_rows, sources):
+        return InUse(None)
+    return InUse(adopted.trained, read_frequencies(cursor, adopted.training_id))
 
 
 # Grain: one row per partner and source_person_id. Sources: record.person, linkable_feed.
@@ -123,18 +138,24 @@ GROUP BY 1, 2
 """
 _LATEST = "(array_agg({name} ORDER BY as_of DESC, feed) FILTER (WHERE {name} IS NOT NULL))[1] AS {name}"
 _NEWEST = "SELECT max(as_of) FROM record.person WHERE known_to IS NULL AND feed IN (SELECT feed FROM linkable_feed)"
-# Where reviewers disagree the pair counts as unsure: nobody knows yet.
-# Grain: one row per pair with a decision that stands. Source: identity.pair_verdict.
-_VERDICTS = """
+# Where reviewers disagree the pair counts as unsure: nobody knows yet. Who is known by a new id is still who the former
+# one was, so a decision goes along.
+# Grain: one row per pair with a decision that stands. Sources: identity.pair_verdict, record.person_key_change.
+_VERDICTS = f"""
+WITH RECURSIVE {KNOWN_AS}
 SELECT
     'pair' AS part,
-    partner_left AS source_left,
-    source_person_id_left AS row_id_left,
-    partner_right AS source_right,
-    source_person_id_right AS row_id_right,
+    verdict.partner_left AS source_left,
+    coalesce(l.became, verdict.source_person_id_left) AS row_id_left,
+    verdict.partner_right AS source_right,
+    coalesce(r.became, verdict.source_person_id_right) AS row_id_right,
     NULL AS weight,
-    CASE WHEN disagreed THEN 'unsure' ELSE verdict END AS label
-FROM identity.pair_verdict
+    CASE WHEN verdict.disagreed THEN 'unsure' ELSE verdict.verdict END AS label
+FROM identity.pair_verdict AS verdict
+LEFT JOIN known_as AS l
+    ON l.partner = verdict.partner_left AND l.source_person_id = verdict.source_person_id_left
+LEFT JOIN known_as AS r
+    ON r.partner = verdict.partner_right AND r.source_person_id = verdict.source_person_id_right
 """
 
 

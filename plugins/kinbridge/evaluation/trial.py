@@ -31,6 +31,7 @@ from kinbridge.linkage.trained import TrainedModel
 from kinbridge.linkage.trained_file import TrainedFile
 
 SEED = 1
+IN_USE, AS_LEARNT = "as the warehouse links by it", "as each run learns from the records alone"
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ def run_trial(
 ) -> Trial:
     """Train on the records and on the decided pairs that are not held out, and try the result.
 
-    `test` is the share of decided pairs that is held out (`review.terms`). `beside` is the trained model in use;
-    without one, what a run learns from the records alone.
+    `test` is the share of decided pairs that is held out (`review.terms`). `beside` is the model to try it beside;
+    without one, that which the warehouse links by, or what a run learns from the records alone.
     """
     tell = progress or (lambda _step: None)
     model = given.model
@@ -99,7 +100,8 @@ def run_trial(
         training, testing = note_decided(engine, decided, test, only)
         tell("train")
         new = learn(engine, model, count, only=only, seed=SEED, decided=True)
-        old = beside.trained if beside else learn(engine, model, count, only=only, seed=SEED).trained
+        in_use = given.in_use.trained if given.in_use else None
+        old = beside.trained if beside else in_use or learn(engine, model, count, only=only, seed=SEED).trained
         tell("compare")
         # Both by how often values occur among these records, as a run would.
         for name, trained in (("new", new.trained), ("old", old)):
@@ -108,7 +110,7 @@ def run_trial(
             engine.make(f"scored_{name}", "SELECT l, r, weight FROM scored")
         return Trial(
             file=TrainedFile(version, day, {"training": training, "held_out": testing}, new.trained),
-            beside=beside.title if beside else f"{model.title}, as each run learns from the records alone",
+            beside=beside.title if beside else f"{model.title}, {IN_USE if in_use else AS_LEARNT}",
             new=_tried(engine, model, "new"),
             old=_tried(engine, model, "old"),
             **_paired(engine, model),
