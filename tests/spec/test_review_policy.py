@@ -149,6 +149,21 @@ def test_pairs_of_feeds_that_may_not_be_linked_are_not_seen(pairs: Pairs) -> Non
     assert pairs.events("looked at a pair") == []
 
 
+def test_pairs_of_feeds_that_an_agreement_keeps_apart_by_now_are_not_seen(pairs: Pairs) -> None:
+    one, other = two(pairs, 1, 1.0)
+    pairs.fill()
+    desk = pairs.desk()
+    feeds = ("medicaid/eligibility_v1", "snap/participation_v1")
+    parted = replace(desk, gates=replace(desk.gates, apart={feeds: "dsa-snap, linking"}))
+    with pytest.raises(KinbridgeError) as failure:
+        look_at(parted, pairs.number(one, other))
+    assert failure.value.code == "KB-K64"
+    assert pairs.events("looked at a pair") == []
+    # A linkage that obeyed these very gates has compared the two: then it may be seen.
+    pairs.query("UPDATE identity.run SET purposes_digest = %s", (parted.gates.purposes_digest(),))
+    assert look_at(parted, pairs.number(one, other)).look_id
+
+
 def test_a_person_whom_consent_withholds_is_not_shown(pairs: Pairs) -> None:
     one, other = two(pairs, 1, 1.0)
     pairs.fill()

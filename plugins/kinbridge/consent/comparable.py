@@ -59,6 +59,12 @@ def kinds_allowed(kinds: Iterable[Kind], gates: Gates) -> frozenset[tuple[int, i
     return frozenset((at, to) for at, one in numbered for to, other in numbered if comparable(one, other, gates))
 
 
+def kind_of_all(gates: Gates, partner: str) -> Kind:
+    """The kind of a record of which all of the partner's linkable feeds speak: no record may be used for less."""
+    feeds = sorted(feed for feed in gates.linkable if partner_of(feed) == partner)
+    return Kind(partner, tuple((feed, tuple(sorted(gates.linked_for(feed)))) for feed in feeds))
+
+
 def usual_kinds(gates: Gates) -> dict[str, Kind]:
     """By partner, the kind of its records where all its feeds may be used alike and none is kept apart."""
     feeds_of: dict[str, list[str]] = {}

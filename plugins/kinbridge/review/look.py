@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from kinbridge.consent.comparable import comparable, kind_of_all
+from kinbridge.consent.gates import Gates
 from kinbridge.errors import KinbridgeError
 from kinbridge.linkage.decision import Pair, pair_of
 from kinbridge.linkage.scoring import bits
@@ -99,7 +101,7 @@ def look_at(desk: Desk, pair_id: int) -> Look:
         stewards_only(connection, desk.dsn)
         case = case_of(connection, desk, pair_id)
         refused = KinbridgeError("KB-K64", pair=pair_id, partners=" and ".join(_partners(case.pair)))
-        if not set(_partners(case.pair)) <= desk.partners:
+        if not set(_partners(case.pair)) <= desk.partners or not _may_be_compared(cursor, desk.gates, case.pair):
             raise refused
         before = waiting(connection, desk, pair_id=pair_id)
         waits = before[0] if before else None
@@ -163,6 +165,22 @@ def case_of(connection: Any, desk: Desk, pair_id: int) -> Case:
         review=bits(desk.model.thresholds["review"]),
         model=words.model,
     )
+
+
+def _may_be_compared(cursor: Any, gates: Gates, pair: Pair) -> bool:
+    """Whether the gates of today are those of the last linkage, which compared the two, or let all feeds be compared.
+
+    Which feeds speak of a record a steward cannot read; so once an agreement has changed, a pair of partners of which
+    two feeds may not be compared waits for the next linkage.
+    """
+    cursor.execute(
+        "SELECT purposes_digest FROM identity.run WHERE finished_at IS NOT NULL ORDER BY run_id DESC LIMIT 1"
+    )
+    row = cursor.fetchone()
+    if row is not None and row[0] == gates.purposes_digest():
+        return True
+    one, other = (kind_of_all(gates, side.partner) for side in (pair.left, pair.right))
+    return comparable(one, other, gates)
 
 
 def _opinions(cursor: Any, pair: Pair) -> tuple[Opinion, ...]:
