@@ -137,7 +137,7 @@ def test_a_list_with_each_compared_with_each(session: Session) -> None:
 def test_families_of_two_agencies_found_by_blocking(session: Session, tmp_path: Path) -> None:
     model = read_model()
     habits = {"medicaid": "none", "snap": "rare"}
-    model = replace(model, limits={**model.limits, "all_pairs": 0}, duplicates_by_source=habits)
+    model = replace(model, limits={**model.limits, "few_records": 0}, duplicates_by_source=habits)
     one, other = on_both(two_agencies(tmp_path), model, session)
     assert one.edges.num_rows > 50
     assert len(one.facts["pairs_by_rule"]) > 5

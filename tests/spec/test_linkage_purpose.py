@@ -180,7 +180,7 @@ def test_pairs_that_may_not_be_compared_are_never_made(new_records: Callable[...
     both = Allowed({"a": 0, "b": 1, "c": 2}, SCHEMA.empty_table(), frozenset({(0, 0), (1, 1), (2, 2)}))
     for size in (0, 10_000):
         model = read_model()
-        model = replace(model, limits={**model.limits, "all_pairs": size})
+        model = replace(model, limits={**model.limits, "few_records": size})
         assert link(records, model).facts["pairs_compared"] > 0
         found = link(records, model, allowed=both)
         assert found.edges.num_rows == found.review.num_rows == 0

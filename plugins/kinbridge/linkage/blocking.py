@@ -17,8 +17,6 @@ from kinbridge.linkage.model import Duplicates, Model
 from kinbridge.linkage.model_check import TOO_BROAD
 from kinbridge.linkage.purpose import Only, everybody
 
-EACH = "each with each"
-
 
 def rule_name(columns: Sequence[str]) -> str:
     """The name of a blocking rule, as it stands beside an edge."""
@@ -32,26 +30,21 @@ def sources_with(engine: Engine, model: Model, habit: Duplicates) -> str:
     return ", ".join(chosen) or "NULL"
 
 
+def rules_of(model: Model) -> tuple[tuple[str, ...], ...]:
+    """All blocking rules by their numbers; those of few records come last."""
+    return (*model.blocking, *model.blocking_of_few)
+
+
 def find_candidates(engine: Engine, model: Model, records: int, only: Only = everybody) -> dict[str, int]:
     """Make the table `candidate` (match_key, join_key_l, join_key_r) and return the pairs that each rule added.
 
-    `match_key` is the position of the rule in the model, as Splink wants it; `join_key_l < join_key_r` are record
+    `match_key` is the position of the rule in `rules_of`, as Splink wants it; `join_key_l < join_key_r` are record
     numbers. `only` leaves out the pairs that may not be compared.
     """
-    if records <= model.limits["all_pairs"]:
-        return _compare_all(engine, model, only)
-    left_out = int(min(model.limits["pairs_per_record"] * records, model.limits["pairs_at_most"]))
-    parts = []
-    commonplace = _commonplace(engine, model)
-    for number, columns in enumerate(model.blocking):
-        if commonplace.intersection(columns):
-            continue
-        size, pairs = _block_size(engine, columns, model.limits["block_size"], left_out)
-        if pairs == 0:
-            continue
-        left_out -= pairs
-        parts.append(_pairs_sql(number, columns, size))
-    union = "\nUNION ALL\n".join(parts) or "SELECT 0 AS match_key, 0 AS join_key_l, 0 AS join_key_r WHERE false"
+    rules = rules_of(model)
+    few = records <= model.limits["few_records"]
+    parts = [_pairs_sql(number, columns, records) for number, columns in enumerate(rules)]
+    union = "\nUNION ALL\n".join(parts if few else _affordable(engine, model, records))
     _make_candidates(
         engine,
         model,
@@ -65,22 +58,23 @@ def find_candidates(engine: Engine, model: Model, records: int, only: Only = eve
         """,
     )
     counted = engine.rows("SELECT match_key::INTEGER AS rule, count(*) FROM candidate GROUP BY rule ORDER BY rule")
-    return {rule_name(model.blocking[number]): int(count) for number, count in counted}
+    return {rule_name(rules[number]): int(count) for number, count in counted}
 
 
-def _compare_all(engine: Engine, model: Model, only: Only) -> dict[str, int]:
-    """Every pair, under the number behind the last rule."""
-    pairs = f"""
-        SELECT
-            '{len(model.blocking)}' AS match_key,
-            l.record AS join_key_l,
-            r.record AS join_key_r
-        FROM cleaned AS l
-        INNER JOIN cleaned AS r ON l.record < r.record
-    """
-    _make_candidates(engine, model, only(pairs, "join_key_l", "join_key_r"))
-    [(count,)] = engine.rows("SELECT count(*) FROM candidate")
-    return {EACH: int(count)}
+def _affordable(engine: Engine, model: Model, records: int) -> list[str]:
+    """SQL for the pairs of each rule, narrowed so that all of them stay within the model's budget."""
+    left_out = int(min(model.limits["pairs_per_record"] * records, model.limits["pairs_at_most"]))
+    parts = []
+    commonplace = _commonplace(engine, model)
+    for number, columns in enumerate(model.blocking):
+        if commonplace.intersection(columns):
+            continue
+        size, pairs = _block_size(engine, columns, model.limits["block_size"], left_out)
+        if pairs == 0:
+            continue
+        left_out -= pairs
+        parts.append(_pairs_sql(number, columns, size))
+    return parts or ["SELECT 0 AS match_key, 0 AS join_key_l, 0 AS join_key_r WHERE false"]
 
 
 def _make_candidates(engine: Engine, model: Model, pairs: str) -> None:

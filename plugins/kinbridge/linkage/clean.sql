@@ -42,30 +42,73 @@ CREATE OR REPLACE TEMP MACRO newborn(word) AS word IN (
 );
 CREATE OR REPLACE TEMP MACRO filler(word) AS newborn(word) OR length(word) = 1 OR word IN ('CHILD', 'OF', 'THE', 'TO');
 
+-- Each step names what the next one asks of more than once: an engine writes out a name as often as it stands in one SELECT.
 -- Grain: one row per source person. sources: source_record.
+CREATE OR REPLACE TEMP TABLE split AS
+SELECT
+    source,
+    source_person_id,
+    family_key,
+    first_name,
+    last_name,
+    name_words(regexp_replace(upper(first_name), '^B/[BGO]\b', 'BABY ')) AS first_all,
+    name_words(last_name) AS last_all,
+    name_words(middle_name) AS middle_words,
+    name_words(name_suffix) AS suffix_words,
+    name_words(city) AS city_words,
+    name_words(mother_first_name) AS mother_words,
+    birth_text,
+    -- A thirteenth month is a day that changed places with its month.
+    coalesce(birth_date, try_strptime(birth_text, '%Y%d%m')::DATE) AS born,
+    left(upper(trim(sex)), 1) AS sex_said,
+    regexp_replace(ssn, '[^0-9]', '', 'g') AS ssn_digits,
+    lower(trim(email)) AS email_text,
+    regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^1(\d{10})$', '\1') AS phone_digits,
+    list_filter(
+        regexp_split_to_array(plain(replace(address_line, '#', ' APT ')), '[^\p{L}0-9]+'), lambda word: word <> ''
+    ) AS address_words,
+    -- The zeros before a postal code get lost in spreadsheets.
+    ltrim(left(regexp_replace(upper(postal_code), '[^A-Z0-9]', '', 'g'), 5), '0') AS postal_letters,
+    ltrim(regexp_replace(upper(local_id), '[^A-Z0-9]', '', 'g'), '0') AS local_digits
+FROM source_record;
+
+-- Grain: one row per source person. sources: split.
+CREATE OR REPLACE TEMP TABLE given AS
+SELECT
+    *,
+    list_filter(first_all, lambda word: word NOT IN ('JR', 'SR', 'II', 'III', 'IV')) AS first_given,
+    list_filter(last_all, lambda word: word NOT IN ('JR', 'SR', 'II', 'III', 'IV', 'JUNIOR', 'SENIOR')) AS last_given
+FROM split;
+
+DROP TABLE split;
+
+-- Grain: one row per source person. sources: given.
+CREATE OR REPLACE TEMP TABLE marked AS
+SELECT
+    *,
+    -- The surname stands in the place of the first name then.
+    NOT first_newborn
+    AND array_length(first_given) > 0
+    AND last_newborn
+    AND array_length(list_filter(last_given, lambda word: NOT filler(word))) = 0 AS changed_places,
+    first_newborn AND (newborn(first_given[1]) OR array_length(named_after) = 0) AS unnamed
+FROM (
+    SELECT
+        *,
+        array_length(list_filter(first_given, lambda word: newborn(word))) > 0 AS first_newborn,
+        array_length(list_filter(last_given, lambda word: newborn(word))) > 0 AS last_newborn,
+        list_filter(first_given, lambda word: NOT filler(word) AND NOT list_contains(last_given, word)) AS named_after
+    FROM given
+) AS newborns;
+
+DROP TABLE given;
+
+-- Grain: one row per source person. sources: marked.
 CREATE OR REPLACE TEMP TABLE worded AS
 SELECT
     source,
     source_person_id,
     family_key,
-    list_filter(
-        name_words(regexp_replace(upper(first_name), '^B/[BGO]\b', 'BABY ')),
-        lambda word: word NOT IN ('JR', 'SR', 'II', 'III', 'IV')
-    ) AS first_given,
-    list_filter(
-        name_words(last_name), lambda word: word NOT IN ('JR', 'SR', 'II', 'III', 'IV', 'JUNIOR', 'SENIOR')
-    ) AS last_given,
-    array_length(list_filter(first_given, lambda word: newborn(word))) > 0 AS first_newborn,
-    -- The surname stands in the place of the first name then.
-    NOT first_newborn
-    AND array_length(first_given) > 0
-    AND array_length(list_filter(last_given, lambda word: newborn(word))) > 0
-    AND array_length(list_filter(last_given, lambda word: NOT filler(word))) = 0 AS changed_places,
-    first_newborn
-    AND (
-        newborn(first_given[1])
-        OR array_length(list_filter(first_given, lambda word: NOT filler(word) AND NOT list_contains(last_given, word))) = 0
-    ) AS unnamed,
     -- Which of the twins: BABY BOY A, TWIN 2.
     CASE
         WHEN unnamed OR changed_places
@@ -74,9 +117,8 @@ SELECT
                 nullif(regexp_extract(upper(last_name), '\b([ABC123])\W*$', 1), '')
             ), '123', 'ABC')
     END AS multiple,
-    CASE WHEN unnamed OR changed_places THEN list_concat(first_given, last_given) ELSE [] END AS newborn_words,
     CASE WHEN unnamed OR changed_places THEN [] ELSE first_given END AS first_words,
-    name_words(middle_name) AS middle_words,
+    middle_words,
     CASE
         WHEN changed_places THEN first_given
         WHEN unnamed AND array_length(list_filter(last_given, lambda word: NOT newborn(word))) > 0
@@ -84,14 +126,12 @@ SELECT
         ELSE last_given
     END AS last_words,
     coalesce(
-        joined(name_words(name_suffix)),
+        joined(suffix_words),
         list_extract(list_filter(
-            list_concat(name_words(last_name), name_words(first_name)),
+            list_concat(last_all, first_all),
             lambda word: word IN ('JR', 'SR', 'II', 'III', 'IV', 'JUNIOR', 'SENIOR')
         ), 1)
     ) AS suffix_word,
-    -- A thirteenth month is a day that changed places with its month.
-    coalesce(birth_date, try_strptime(birth_text, '%Y%d%m')::DATE) AS born,
     CASE
         WHEN born BETWEEN DATE '1880-01-01' AND current_date + INTERVAL 1 YEAR
             AND NOT is_placeholder('birth_date', strftime(born, '%Y-%m-%d'))
@@ -105,32 +145,26 @@ SELECT
         WHEN born IS NULL AND birth_text SIMILAR TO '\d{8}' AND NOT regexp_matches(birth_text, '^(....0000|0000....)$')
             THEN birth_text
     END AS birth_text,
-    coalesce(
-        left(upper(trim(sex)), 1),
-        CASE
-            WHEN list_has_any(newborn_words, ['BOY', 'BABYBOY', 'MALE']) THEN 'M'
-            WHEN list_has_any(newborn_words, ['GIRL', 'BABYGIRL', 'FEMALE']) THEN 'F'
-        END
-    ) AS sex_letter,
-    regexp_replace(ssn, '[^0-9]', '', 'g') AS ssn_digits,
-    lower(trim(email)) AS email_text,
-    regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^1(\d{10})$', '\1') AS phone_digits,
-    list_filter(
-        regexp_split_to_array(plain(replace(address_line, '#', ' APT ')), '[^\p{L}0-9]+'), lambda word: word <> ''
-    ) AS address_words,
-    joined(name_words(city)) AS city_letters,
-    -- The zeros before a postal code get lost in spreadsheets.
-    ltrim(left(regexp_replace(upper(postal_code), '[^A-Z0-9]', '', 'g'), 5), '0') AS postal_letters,
-    coalesce(
-        name_words(mother_first_name)[1],
-        -- A baby is named after its mother until it has a name.
-        CASE
-            WHEN unnamed
-                THEN list_filter(first_given, lambda word: NOT filler(word) AND NOT list_contains(last_given, word))[1]
-        END
-    ) AS mother_word,
-    ltrim(regexp_replace(upper(local_id), '[^A-Z0-9]', '', 'g'), '0') AS local_digits
-FROM source_record;
+    CASE
+        WHEN sex_said IS NOT NULL THEN sex_said
+        WHEN unnamed OR changed_places
+            THEN CASE
+                WHEN list_has_any(list_concat(first_given, last_given), ['BOY', 'BABYBOY', 'MALE']) THEN 'M'
+                WHEN list_has_any(list_concat(first_given, last_given), ['GIRL', 'BABYGIRL', 'FEMALE']) THEN 'F'
+            END
+    END AS sex_letter,
+    ssn_digits,
+    email_text,
+    phone_digits,
+    address_words,
+    joined(city_words) AS city_letters,
+    postal_letters,
+    -- A baby is named after its mother until it has a name.
+    coalesce(mother_words[1], CASE WHEN unnamed THEN named_after[1] END) AS mother_word,
+    local_digits
+FROM marked;
+
+DROP TABLE marked;
 
 -- Grain: one row per source person. sources: worded.
 CREATE OR REPLACE TEMP TABLE shaped AS

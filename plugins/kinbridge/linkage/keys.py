@@ -39,8 +39,8 @@ def choose_blocks(connection: duckdb.DuckDBPyConnection, model: Model, records: 
     shared key is crowded does not.
     """
     left = min(model.limits["pairs_per_record"] * records, model.limits["pairs_at_most"])
-    # So few records could be compared each with each: no rule has to be narrowed for them.
-    roomy = records <= model.limits["all_pairs"]
+    # For so few records no rule has to be narrowed.
+    roomy = records <= model.limits["few_records"]
     limit = int(model.limits["block_size"])
     blocks = []
     for columns in model.blocking:

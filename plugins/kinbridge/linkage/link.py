@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kinbridge.linkage.blocking import EACH, find_candidates, rule_name, sources_with
+from kinbridge.linkage.blocking import find_candidates, rule_name, rules_of, sources_with
 from kinbridge.linkage.clean import clean
 from kinbridge.linkage.clustering import COMMON, NONE, RARE, Evidence, Pairs, cluster, components
 from kinbridge.linkage.columnar import numbers, numbers_of
@@ -287,8 +287,7 @@ def _listed_twice(engine: Engine, model: Model) -> str:
 def _edges(engine: Engine, model: Model) -> tuple[pa.Table, pa.Table]:
     """The pairs within people above the threshold for a link, and the others that are worth a look."""
     link_at, review_at = (_bits(model.thresholds[name]) for name in ("link", "review"))
-    names = " ".join(f"WHEN {number} THEN '{rule_name(rule)}'" for number, rule in enumerate(model.blocking))
-    names += f" WHEN {len(model.blocking)} THEN '{EACH}'"
+    names = " ".join(f"WHEN {number} THEN '{rule_name(rule)}'" for number, rule in enumerate(rules_of(model)))
 
     def selected(condition: str) -> pa.Table:
         table = engine.arrow(

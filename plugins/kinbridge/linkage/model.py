@@ -72,6 +72,7 @@ class Model:
     placeholders: dict[str, tuple[str, ...]]
     comparisons: tuple[Comparison, ...]
     blocking: tuple[tuple[str, ...], ...]
+    blocking_of_few: tuple[tuple[str, ...], ...]
     contradictions: tuple[Contradiction, ...]
     doubts: tuple[Contradiction, ...]
     unrelated: dict[str, float]
@@ -125,6 +126,7 @@ def _build(data: dict[str, Any]) -> Model:
             for entry in data["comparisons"]
         ),
         blocking=tuple(tuple(keys) for keys in data["blocking"]),
+        blocking_of_few=tuple(tuple(keys) for keys in data["blocking_of_few"]),
         contradictions=tuple(Contradiction(entry["name"], entry["when"]) for entry in data["contradictions"]),
         doubts=tuple(Contradiction(entry["name"], entry["when"]) for entry in data["doubts"]),
         unrelated={name: float(value) for name, value in data["unrelated"].items() if name != "lifts"},

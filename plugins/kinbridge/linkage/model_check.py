@@ -23,8 +23,8 @@ TOO_BROAD = {"city", "postal_code", "sex", "birth_year", "first_initial", "middl
 SECTIONS = {
     "thresholds": {"link", "review"},
     "limits": {
-        "all_pairs",
         "block_size",
+        "few_records",
         "pairs_per_record",
         "pairs_at_most",
         "pairs_at_once",
@@ -81,6 +81,7 @@ def _shape_problems(document: Document) -> Iterator[Problem]:
         "placeholders": dict,
         "comparisons": list,
         "blocking": list,
+        "blocking_of_few": list,
         "contradictions": list,
         "doubts": list,
         "unrelated": dict,
@@ -220,6 +221,7 @@ def _key_problems(document: Document) -> Iterator[Problem]:
     training = document.data["training"]
     lists: dict[tuple[str, ...], list[object]] = {
         ("blocking",): document.data["blocking"],
+        ("blocking_of_few",): document.data["blocking_of_few"],
         ("training", "passes"): training["passes"],
         ("training", "certain", "rules"): training["certain"]["rules"],
     }
@@ -231,7 +233,7 @@ def _key_problems(document: Document) -> Iterator[Problem]:
             for column in keys:
                 if column not in CLEANED_COLUMNS:
                     yield document.problem("KB-C47", f"{column!r} is no cleaned column", *where, index)
-            if set(keys) <= TOO_BROAD:
+            if where != ("blocking_of_few",) and set(keys) <= TOO_BROAD:
                 yield document.problem("KB-C47", "the rule names no person: too broad", *where, index)
 
 
