@@ -168,7 +168,7 @@ def _joined(table: pa.Table, names: tuple[str, ...]) -> pa.ChunkedArray:
 def _dates(
     values: pa.ChunkedArray, given: GivenColumn, source: FileSource, config: Path
 ) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """The dates, and the eight digits (year, month, day) of values that are almost one."""
+    """The dates, and the eight digits (year, month, day) of the other values that are almost one."""
     with duckdb.connect(":memory:") as connection:
         connection.execute("SET temp_directory = ''")
         connection.register("given", pa.table({"value": values}))
@@ -197,7 +197,14 @@ def _dates(
                 format=form if given.format else "any known format",
             )
         found = connection.sql(
-            f"SELECT try_strptime(v, ?)::DATE AS day, {_almost(form)} AS almost FROM value ORDER BY row", params=[form]
+            f"""
+            SELECT
+                day,
+                CASE WHEN day IS NULL THEN {_almost(form)} END AS almost
+            FROM (SELECT row, v, try_strptime(v, ?)::DATE AS day FROM value)
+            ORDER BY row
+            """,
+            params=[form],
         ).to_arrow_table()
     return found.column("day"), found.column("almost")
 
