@@ -170,25 +170,31 @@ DROP TABLE marked;
 CREATE OR REPLACE TEMP TABLE shaped AS
 SELECT
     *,
-    joined(first_words) AS first_joined,
-    joined(last_words) AS last_joined,
-    list_filter(first_words, lambda word: length(word) > 1) AS first_long,
-    list_filter(
-        last_words,
-        lambda word: length(word) > 1
-            AND word NOT IN ('DE', 'LA', 'LAS', 'LOS', 'DEL', 'DO', 'DA', 'DOS', 'DI', 'VAN', 'VON', 'DER', 'DEN', 'EL', 'AL',
-                             'BIN', 'BINT', 'ABU', 'MC', 'MAC', 'ST', 'LE', 'DU', 'SAN', 'Y')
-    ) AS last_long,
+    NOT is_placeholder('first_name', first_joined) AS first_stands,
+    NOT is_placeholder('last_name', last_joined) AND length(last_joined) > 1 AS last_stands,
     CASE
-        WHEN array_to_string(address_words, ' ') SIMILAR TO '(.* )?P ?O ?BOX \w+.*'
-            THEN regexp_extract(array_to_string(address_words, ' '), 'BOX (\w+)', 1)
+        WHEN address_text SIMILAR TO '(.* )?P ?O ?BOX \w+.*' THEN regexp_extract(address_text, 'BOX (\w+)', 1)
         ELSE list_extract(list_filter(address_words, lambda word: regexp_matches(word, '^\d')), 1)
     END AS number_word,
     list_position(
         list_transform(address_words, lambda word: regexp_matches(word, '^(APT|APARTMENT|UNIT|STE|SUITE|LOT|RM|ROOM|BLDG|BUILDING|TRLR|TRAILER|SPC|SPACE|FLAT)\d*$')),
         true
     ) AS unit_at
-FROM worded;
+FROM (
+    SELECT
+        *,
+        joined(first_words) AS first_joined,
+        joined(last_words) AS last_joined,
+        list_filter(first_words, lambda word: length(word) > 1) AS first_long,
+        list_filter(
+            last_words,
+            lambda word: length(word) > 1
+                AND word NOT IN ('DE', 'LA', 'LAS', 'LOS', 'DEL', 'DO', 'DA', 'DOS', 'DI', 'VAN', 'VON', 'DER', 'DEN', 'EL', 'AL',
+                                 'BIN', 'BINT', 'ABU', 'MC', 'MAC', 'ST', 'LE', 'DU', 'SAN', 'Y')
+        ) AS last_long,
+        array_to_string(address_words, ' ') AS address_text
+    FROM worded
+) AS long_words;
 
 DROP TABLE worded;
 
@@ -215,11 +221,11 @@ SELECT
     source_person_id,
     family_key,
     CASE
-        WHEN NOT is_placeholder('first_name', first_joined) AND array_length(first_long) > 0 THEN joined(first_long)
+        WHEN first_stands AND array_length(first_long) > 0 THEN joined(first_long)
     END AS first_name,
-    CASE WHEN NOT is_placeholder('first_name', first_joined) THEN left(first_joined, 1) END AS first_initial,
+    CASE WHEN first_stands THEN left(first_joined, 1) END AS first_initial,
     CASE
-        WHEN NOT is_placeholder('first_name', first_joined) AND array_length(first_long) > 0
+        WHEN first_stands AND array_length(first_long) > 0
             THEN list_distinct(flatten(list_transform(
                 CASE WHEN array_length(first_long) > 1 THEN list_append(first_long, joined(first_long)) ELSE first_long END,
                 lambda word: list_prepend(word, coalesce(names_of[word], []))
@@ -228,13 +234,13 @@ SELECT
     coalesce(names_of[first_long[1]][1], first_long[1]) AS first_formal,
     coalesce(
         CASE WHEN NOT is_placeholder('middle_name', joined(middle_words)) THEN middle_words[1] END,
-        CASE WHEN array_length(first_words) > 1 AND NOT is_placeholder('first_name', first_joined) THEN first_words[2] END
+        CASE WHEN array_length(first_words) > 1 AND first_stands THEN first_words[2] END
     ) AS middle_name,
     CASE
-        WHEN NOT is_placeholder('last_name', last_joined) AND length(last_joined) > 1 THEN last_joined
+        WHEN last_stands THEN last_joined
     END AS last_name,
     CASE
-        WHEN NOT is_placeholder('last_name', last_joined) AND length(last_joined) > 1
+        WHEN last_stands
             THEN list_distinct(list_append(
                 list_filter(last_long, lambda word: length(word) > 2), coalesce(joined(last_long), last_joined)
             ))
