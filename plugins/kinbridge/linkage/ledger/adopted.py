@@ -113,6 +113,7 @@ def store_frequencies(cursor: Any, training_id: int, frequencies: pa.Table) -> N
         (training_id,),
     )
     cursor.execute("DROP TABLE given_frequency")
+    cursor.execute("ANALYZE identity.term_frequency")
 
 
 def read_frequencies(cursor: Any, training_id: int) -> pa.Table:
