@@ -128,7 +128,7 @@ def assert_same(one: Linkage, other: Linkage) -> None:
     }
 
 
-def test_a_list_with_each_compared_with_each(session: Session) -> None:
+def test_few_records_that_broad_rules_find(session: Session) -> None:
     one, other = on_both(list_of_strangers(), read_model(), session)
     assert one.edges.num_rows > 50
     assert_same(one, other)

@@ -130,3 +130,45 @@ def test_only_the_owner_can_migrate(warehouse: Any) -> None:
         migrate.migrate(warehouse.pipeline)
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         rows(warehouse.pipeline, "SELECT * FROM migration.kinbridge_version")
+
+
+def test_links_that_each_run_copied_become_lives(empty: Dsn, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = migrate.command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate.command, "upgrade", lambda config, _newest: whole(config, "0015"))
+        migrate.migrate(empty)
+    connection = connect(empty)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO identity.run (model_version, finished_at) SELECT 'm 1', now() FROM generate_series(1, 4)"
+        )
+        cursor.execute("INSERT INTO identity.person (person_id, first_run_id) VALUES (gen_random_uuid(), 1)")
+        cursor.execute(
+            "INSERT INTO identity.person_link (partner, source_person_id, person_id, run_id)"
+            " SELECT 'a', '1', person_id, 1 FROM identity.person"
+        )
+        # The first pair is in every run, the second in the first and the last two, the third in the second only.
+        for run, other, chance in [
+            *((run, "1", run / 10) for run in (1, 2, 3, 4)),
+            *((run, "2", run / 10) for run in (1, 3, 4)),
+            (2, "3", 0.2),
+        ]:
+            cursor.execute(
+                "INSERT INTO identity.edge VALUES (%s, 'a', '1', 'b', %s, %s, 'ssn')",
+                (run, other, chance),
+            )
+    connection.close()
+    assert migrate.migrate(empty) == migrate.newest()
+    assert rows(
+        empty,
+        "SELECT source_person_id_right, match_probability, since_run_id, until_run_id, ended"
+        " FROM identity.edge ORDER BY 1, 3",
+    ) == [
+        ("1", 0.4, 1, None, None),
+        ("2", 0.1, 1, 2, "no link"),
+        ("2", 0.4, 3, None, None),
+        ("3", 0.2, 2, 3, "no link"),
+    ]
+    assert rows(empty, "SELECT partner, source_person_id, since_run_id, until_run_id FROM identity.membership") == [
+        ("a", "1", 1, None)
+    ]
