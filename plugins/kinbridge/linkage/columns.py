@@ -73,3 +73,5 @@ CLEANED_COLUMNS = frozenset(
         "self",
     }
 )
+# Cleaned columns that hold several values; such a column is compared, and never a blocking key.
+LIST_COLUMNS = ("first_forms", "kin", "last_parts")

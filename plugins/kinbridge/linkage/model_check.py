@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 from kinbridge.declaration.document import Document, DocumentError, Problem, read_document
-from kinbridge.linkage.columns import CLEANED_COLUMNS, INPUT_COLUMNS
+from kinbridge.linkage.columns import CLEANED_COLUMNS, INPUT_COLUMNS, LIST_COLUMNS
 from kinbridge.settings import include_folders
 
 DUPLICATES = ("none", "rare", "common")
@@ -233,6 +233,8 @@ def _key_problems(document: Document) -> Iterator[Problem]:
             for column in keys:
                 if column not in CLEANED_COLUMNS:
                     yield document.problem("KB-C47", f"{column!r} is no cleaned column", *where, index)
+                elif column in LIST_COLUMNS:
+                    yield document.problem("KB-C47", f"{column!r} holds several values: no key", *where, index)
             if where != ("blocking_of_few",) and set(keys) <= TOO_BROAD:
                 yield document.problem("KB-C47", "the rule names no person: too broad", *where, index)
 

@@ -2,8 +2,8 @@
 
 Reads the record through `persons` and writes `identity.prepared`, the keys and which of them are crowded. Makes the
 temporary table `changed` (record): whose pairs have to be found anew, among them records of which nothing was said but
-whose number turned out to be everybody's, whose family changed, or whose key came to be shared by too many or few
-enough.
+whose number turned out to be everybody's, or whose key came to be shared by too many or few enough. Makes
+`kin_changed` (record, added) as well: of whom nothing is otherwise but who else is in the family, which is no key.
 """
 
 from __future__ import annotations
@@ -198,26 +198,26 @@ household AS (
 others AS (
     SELECT
         prepared.record,
-        prepared.kin AS before,
-        CASE
+        coalesce(prepared.kin, '{}') AS before,
+        coalesce(CASE
             WHEN household.size BETWEEN 2 AND %(most)s
-                THEN nullif(array_remove(household.members, coalesce(prepared.self, '')), '{}')
-        END AS kin
+                THEN array_remove(household.members, coalesce(prepared.self, ''))
+        END, '{}') AS kin
     FROM identity.prepared
     INNER JOIN household USING (source, family)
 )
-SELECT record, kin
+SELECT
+    record,
+    nullif(kin, '{}') AS kin,
+    ARRAY(SELECT unnest(kin) EXCEPT SELECT unnest(before)) AS added
 FROM others
-WHERE before IS DISTINCT FROM kin
+WHERE before <> kin
 """
 _KIN = """
-INSERT INTO before
-SELECT prepared.*
-FROM identity.prepared
-INNER JOIN other_kin USING (record)
+CREATE TEMP TABLE kin_changed ON COMMIT DROP AS
+SELECT record, added
+FROM other_kin
 WHERE record NOT IN (SELECT record FROM changed);
-
-INSERT INTO changed SELECT record FROM other_kin ON CONFLICT DO NOTHING;
 
 UPDATE identity.prepared
 SET kin = other_kin.kin

@@ -19,12 +19,14 @@ from kinbridge.linkage.keys import key_records, pair_by_keys
 from kinbridge.linkage.ledger.adopted import Adopted
 from kinbridge.linkage.ledger.changed import prepare_changed
 from kinbridge.linkage.ledger.found import PAIR_COLUMNS, Found, found_pairs, found_people
+from kinbridge.linkage.ledger.kin import pair_by_kin
 from kinbridge.linkage.ledger.prepared import fetch_prepared
 from kinbridge.linkage.ledger.verdict import RECORDS_DECIDED, note_verdicts
 from kinbridge.linkage.ledger.work import (
     kept_apart,
     leave_out_barred,
     leave_out_single_sources,
+    take_crowded,
     take_purposes,
     take_verdicts,
     workshop,
@@ -48,7 +50,8 @@ def link_changed(
     prepare_changed(cursor, model, trained)
     decided = note_verdicts(cursor)
     cursor.execute(f"INSERT INTO changed {RECORDS_DECIDED} ON CONFLICT DO NOTHING")
-    cursor.execute("ANALYZE changed")
+    for statement in _RESCORED:
+        cursor.execute(statement)
     with workshop() as connection:
         compared = _compare_changed(cursor, connection, model, adopted, allowed)
     _touch(cursor, bits(model.thresholds["link"]))
@@ -60,7 +63,7 @@ def link_changed(
             training_id=adopted.training_id,
             unseen=trained.unseen,
         )
-        _crowded(cursor, connection)
+        take_crowded(cursor, connection)
         take_verdicts(cursor, connection)
         key_records(connection, trained.blocks)
         _within_components(cursor, connection, bits(model.thresholds["link"]))
@@ -80,7 +83,7 @@ def link_changed(
         cluster_judged(connection, model, count, barred)
         found = found_people(connection, model, trained)
         kept = kept_apart(connection)
-    cursor.execute("SELECT count(*) FROM changed")
+    cursor.execute("SELECT count(*) FROM rescored")
     (changed,) = cursor.fetchone()
     facts = {"changed": changed, "judged_again": count, "pairs_compared": compared, "kept_apart": kept}
     return found, {**facts, "decided": decided}
@@ -89,9 +92,9 @@ def link_changed(
 def _compare_changed(
     cursor: Any, connection: duckdb.DuckDBPyConnection, model: Model, adopted: Adopted, allowed: Allowed | None
 ) -> int:
-    """Replace in `identity.pair` the pairs of changed records; how many pairs were compared.
+    """Replace in `identity.pair` the pairs of `rescored` records; how many pairs were compared.
 
-    Makes the temporary table `near` (record): whom a changed record was linked with so far.
+    Makes the temporary table `near` (record): whom such a record was linked with so far.
     """
     trained = adopted.trained
     fetch_prepared(cursor, connection, "SELECT record FROM changed")
@@ -100,10 +103,11 @@ def _compare_changed(
     copy_in(cursor, "key_changed", "rule smallint, key bigint, record bigint", keyed.to_arrow_table())
     cursor.execute("ANALYZE key_changed")
     cursor.execute(_CANDIDATE.format(decided=len(trained.blocks)))
+    pair_by_kin(cursor, connection, trained.blocks)
     cursor.execute("ANALYZE candidate")
     cursor.execute(_NEAR, {"link": bits(model.thresholds["link"])})
-    cursor.execute("DELETE FROM identity.pair WHERE record_left IN (SELECT record FROM changed)")
-    cursor.execute("DELETE FROM identity.pair WHERE record_right IN (SELECT record FROM changed)")
+    cursor.execute("DELETE FROM identity.pair WHERE record_left IN (SELECT record FROM rescored)")
+    cursor.execute("DELETE FROM identity.pair WHERE record_right IN (SELECT record FROM rescored)")
     count = fetch_prepared(
         cursor,
         connection,
@@ -143,8 +147,23 @@ def _compare_changed(
     return int(compared)
 
 
+# Which records' pairs are scored again: those that have changed, and those of which only the family has.
+# Grain: one row per record. Sources: changed, kin_changed.
+_RESCORED = (
+    "DELETE FROM kin_changed USING changed WHERE changed.record = kin_changed.record",
+    """
+    CREATE TEMP TABLE rescored ON COMMIT DROP AS
+    SELECT record FROM changed
+    UNION ALL
+    SELECT record FROM kin_changed
+    """,
+    "ANALYZE changed",
+    "ANALYZE kin_changed",
+    "ANALYZE rescored",
+)
+
 # Grain: one row per changed record and other record that shares a key with it which is not crowded, or that people
-# decided on. Sources: key_changed, identity.blocking_key, identity.crowded_key, verdict_now.
+# decided on. Sources: key_changed, identity.blocking_key, identity.crowded_key, verdict_now, rescored.
 _CANDIDATE = """
 CREATE TEMP TABLE candidate ON COMMIT DROP AS
 SELECT
@@ -164,22 +183,22 @@ FROM (
     SELECT record_left, record_right, {decided}
     FROM verdict_now
     WHERE
-        record_left IN (SELECT record FROM changed)
-        OR record_right IN (SELECT record FROM changed)
+        record_left IN (SELECT record FROM rescored)
+        OR record_right IN (SELECT record FROM rescored)
 ) AS found
 GROUP BY record_one, record_other
 """
 
-# Whom a changed record was linked with, or was together with by decision: their component may fall apart.
+# Whom a rescored record was linked with, or was together with by decision: their component may fall apart.
 _NEAR = """
 CREATE TEMP TABLE near ON COMMIT DROP AS
 SELECT record_right AS record
 FROM identity.pair
-WHERE weight > %(link)s AND record_left IN (SELECT record FROM changed)
+WHERE weight > %(link)s AND record_left IN (SELECT record FROM rescored)
 UNION
 SELECT record_left
 FROM identity.pair
-WHERE weight > %(link)s AND record_right IN (SELECT record FROM changed)
+WHERE weight > %(link)s AND record_right IN (SELECT record FROM rescored)
 UNION
 SELECT side.record
 FROM identity.verdict_applied AS applied
@@ -191,14 +210,14 @@ CROSS JOIN LATERAL (VALUES (l.record), (r.record)) AS side (record)
 WHERE
     applied.verdict = 'same'
     AND side.record IS NOT NULL
-    AND (l.record IS NULL OR r.record IS NULL OR side.record IN (SELECT record FROM changed))
+    AND (l.record IS NULL OR r.record IS NULL OR side.record IN (SELECT record FROM rescored))
 """
 
 
 def _touch(cursor: Any, link: float) -> None:
-    """Make `touched`: all records of the components that hold a changed record or one near it."""
+    """Make `touched`: all records of the components that hold a rescored record or one near it."""
     cursor.execute("CREATE TEMP TABLE reached (record bigint PRIMARY KEY, step integer NOT NULL) ON COMMIT DROP")
-    cursor.execute("INSERT INTO reached SELECT record, 0 FROM changed UNION SELECT record, 0 FROM near")
+    cursor.execute("INSERT INTO reached SELECT record, 0 FROM rescored UNION SELECT record, 0 FROM near")
     step = 0
     while cursor.rowcount:
         cursor.execute("ANALYZE reached")
@@ -242,13 +261,6 @@ INNER JOIN reached ON reached.record IN (record_left, record_right) AND reached.
 WHERE verdict_now.verdict = 'same' AND NOT verdict_now.refused
 ON CONFLICT DO NOTHING
 """
-
-
-def _crowded(cursor: Any, connection: duckdb.DuckDBPyConnection) -> None:
-    rows = copy_out(cursor, "SELECT key FROM identity.crowded_key", pa.schema([("key", pa.int64())]))
-    connection.register("given_crowded", rows)
-    connection.execute("CREATE OR REPLACE TABLE crowded AS SELECT key FROM given_crowded")
-    connection.unregister("given_crowded")
 
 
 def _within_components(cursor: Any, connection: duckdb.DuckDBPyConnection, link: float) -> None:

@@ -12,13 +12,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from kinbridge.linkage.columns import CLEANED_COLUMNS
+from kinbridge.linkage.columns import CLEANED_COLUMNS, LIST_COLUMNS
 from kinbridge.linkage.frequencies import rarity_sql
 from kinbridge.warehouse.arrow import copy_out
 
-LISTS = ("first_forms", "kin", "last_parts")
 _WHOLE = ("birth_year", "generation", "heap_year")
-TYPES = {"birth_date": "date"} | dict.fromkeys(_WHOLE, "integer") | dict.fromkeys(LISTS, "text[]")
+TYPES = {"birth_date": "date"} | dict.fromkeys(_WHOLE, "integer") | dict.fromkeys(LIST_COLUMNS, "text[]")
 IDS = ("source", "source_person_id")
 CLEANED = tuple(sorted(CLEANED_COLUMNS - {"record", *IDS}))
 # What follows from what others say, and is worked out in the database.
@@ -33,7 +32,7 @@ def prepared_rows(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelat
     """The rows of the DuckDB table `cleaned`, as Postgres reads them: `PREPARED_COLUMNS`."""
     lists = {
         name: f"'{{' || array_to_string(list_transform({name}, lambda x: '\"' || x || '\"'), ',') || '}}'"
-        for name in LISTS
+        for name in LIST_COLUMNS
     }
     columns = ", ".join(f"{lists.get(name, name)} AS {name}" for name in ("record", *IDS, *CLEANED))
     return connection.sql(f"SELECT {columns} FROM cleaned ORDER BY record")
@@ -55,7 +54,8 @@ def fetch_prepared(
     """
     unseen = unseen or {}
     given = [
-        f"array_to_string(prepared.{name}, '|') AS {name}" if name in LISTS else f"prepared.{name}" for name in CLEANED
+        f"array_to_string(prepared.{name}, '|') AS {name}" if name in LIST_COLUMNS else f"prepared.{name}"
+        for name in CLEANED
     ]
     schema = [("number", pa.int64()), *((name, pa.string()) for name in IDS)]
     schema += [(name, _ARROW.get(TYPES.get(name, "text"), pa.string())) for name in CLEANED]
@@ -74,7 +74,7 @@ def fetch_prepared(
         pa.schema(schema),
     )
     connection.register("fetched", rows)
-    cleaned = [f"string_split({name}, '|') AS {name}" if name in LISTS else name for name in CLEANED]
+    cleaned = [f"string_split({name}, '|') AS {name}" if name in LIST_COLUMNS else name for name in CLEANED]
     rarity = [rarity_sql(f"frequency_{column}", column, unseen[column], column) for column in sorted(unseen)]
     connection.execute(
         f"""

@@ -52,6 +52,14 @@ def take_verdicts(cursor: Any, connection: duckdb.DuckDBPyConnection) -> None:
     connection.unregister("given_verdict")
 
 
+def take_crowded(cursor: Any, connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the DuckDB table `crowded` (key) of the keys that too many records share."""
+    rows = copy_out(cursor, "SELECT key FROM identity.crowded_key", pa.schema([("key", pa.int64())]))
+    connection.register("given_crowded", rows)
+    connection.execute("CREATE OR REPLACE TABLE crowded AS SELECT key FROM given_crowded")
+    connection.unregister("given_crowded")
+
+
 def take_purposes(connection: duckdb.DuckDBPyConnection, allowed: Allowed | None) -> tuple[Only, Barred | None]:
     """What keeps SQL over `cleaned` to pairs that may be compared, and what clustering has to obey."""
     engine = DuckDBEngine(connection)
