@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -205,6 +206,24 @@ def test_members_with_a_log_in_are_asked_once_and_shown_what_to_answer(register:
     assert (mail.to, "Required Actions" in mail.body) == (("officer.data@example.org",), True)
     cast(register, number, "marchetti", "approve", NOW)
     assert ask_of(register, number, "marchetti")[1] is None
+
+
+def test_of_two_runs_that_begin_in_one_moment_one_asks(warehouse: Warehouse) -> None:
+    one, other = connect(warehouse.pipeline), connect(warehouse.pipeline)
+    try:
+        propose(one, replace(ELEMENT, kind="use_case", subject="who_and_where"), at=NOW)
+        one.commit()
+        assert len(to_be_asked(one, "run 1")) == 6
+        with ThreadPoolExecutor(1) as pool:
+            second = pool.submit(to_be_asked, other, "run 2")
+            with pytest.raises(TimeoutError):
+                second.result(timeout=1)
+            one.commit()
+            assert second.result(timeout=30) == []
+    finally:
+        one.close()
+        other.close()
+        warehouse.query("TRUNCATE ledger.proposal, ledger.event CASCADE")
 
 
 def test_releases_and_destructions_are_asked_for_by_their_own_dags(register: Connection) -> None:

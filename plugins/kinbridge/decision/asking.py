@@ -20,6 +20,7 @@ from kinbridge.notice.message import Mail
 # Their own DAGs ask for these.
 ELSEWHERE = frozenset({"release", "destruction", "override"})
 ASKED = "ballot asked"
+LOCK = "kinbridge ballots"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ def to_be_asked(
     `proposals` are those to ask for; without it all that are open, but for kinds that other DAGs ask for. The same run
     gets the same answer again.
     """
+    # Two runs may begin in one moment; without a lock each would find that nobody has been asked yet.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [LOCK])
     wanted = (
         [one for one in open_proposals(connection) if one.proposal.kind not in ELSEWHERE]
         if proposals is None
