@@ -65,10 +65,12 @@ def pair_by_kin(cursor: Any, connection: duckdb.DuckDBPyConnection, blocks: Sequ
     """Add to `candidate` the pairs of `kin_changed` records that may weigh otherwise and share a key."""
     for statement in _KIN_PAIR:
         cursor.execute(statement)
+    pairs = copy_out(cursor, "SELECT record_one AS number_l, record_other AS number_r FROM kin_pair", _PAIRS)
+    if not pairs.num_rows:
+        return
     fetch_prepared(cursor, connection, "SELECT record_one FROM kin_pair UNION SELECT record_other FROM kin_pair")
     key_records(connection, blocks)
     take_crowded(cursor, connection)
-    pairs = copy_out(cursor, "SELECT record_one AS number_l, record_other AS number_r FROM kin_pair", _PAIRS)
     connection.register("given_pair", pairs)
     sharing = connection.sql(
         """
