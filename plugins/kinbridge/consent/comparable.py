@@ -67,14 +67,12 @@ def kind_of_all(gates: Gates, partner: str) -> Kind:
 
 def usual_kinds(gates: Gates) -> dict[str, Kind]:
     """By partner, the kind of its records where all its feeds may be used alike and none is kept apart."""
-    feeds_of: dict[str, list[str]] = {}
-    for feed in sorted(gates.linkable):
-        feeds_of.setdefault(partner_of(feed), []).append(feed)
+    kinds = (kind_of_all(gates, partner) for partner in sorted({partner_of(feed) for feed in gates.linkable}))
     kept_apart = {feed for pair in gates.apart for feed in pair}
     return {
-        partner: Kind(partner, tuple((feed, tuple(sorted(gates.linked_for(feed)))) for feed in feeds))
-        for partner, feeds in feeds_of.items()
-        if len({gates.linked_for(feed) for feed in feeds}) == 1 and not kept_apart & set(feeds)
+        kind.partner: kind
+        for kind in kinds
+        if len({names for _, names in kind.uses}) == 1 and not kept_apart & set(kind.feeds)
     }
 
 

@@ -23,6 +23,8 @@ MISTAKES = [
     ("needs: [email]", "needs: [mail]", "KB-C46"),
     ("  - [birth_key, sex]", "  - [sex, city]", "KB-C47"),
     ("  - [birth_key, sex]", "  - [birth_key, gender]", "KB-C47"),
+    ("  - [birth_key, sex]", "  - [birth_key, kin]", "KB-C47"),
+    ("  - [street]", "  - [lane]", "KB-C47"),
     ("when: sex_l = sex_r,", "when: sex_l = sex_right,", "KB-C48"),
     ("when: generation_l <> generation_r AND", "when: generation_l <> (generation_r AND", "KB-C48"),
     ("  - name: twins\n", "  - name: twin's\n", "KB-C48"),
