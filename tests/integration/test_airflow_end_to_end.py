@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support import declared, workers
@@ -48,6 +49,15 @@ def partner_of(feed: str) -> str:
 
 def receive(feed: str) -> str:
     return f"receive__{feed.replace('/', '__')}"
+
+
+def failed_runs(stack: AirflowStack) -> list[dict[str, Any]]:
+    return [run for run in stack.api.runs() if run["state"] == "failed"]
+
+
+def said_by(stack: AirflowStack, runs: list[dict[str, Any]]) -> str:
+    """The logs of what failed, for a failed assertion."""
+    return "\n".join(stack.log_of_failure(run["dag_id"], run["dag_run_id"]) for run in runs)
 
 
 @dataclass
@@ -178,8 +188,7 @@ def test_only_what_must_wait_waits_and_only_what_is_refused_fails(world: World) 
         assert question["options"] == [APPROVE, REJECT]
         assert f"rows in the file: {world.account(feed)['source_rows']:,}" in question["body"]
         assert world.account(feed)["undecided"] == world.account(feed)["source_rows"]
-    bad = [run for run in stack.api.runs() if run["state"] == "failed"]
-    assert {run["dag_id"] for run in bad} == {receive(EXPIRED)}
+    assert {run["dag_id"] for run in failed_runs(stack)} == {receive(EXPIRED)}, said_by(stack, failed_runs(stack))
 
 
 def test_a_feed_without_an_agreement_in_force_is_refused_before_connecting(world: World) -> None:
@@ -237,7 +246,8 @@ def test_what_is_loaded_is_integrated(world: World) -> None:
     stack = world.stack
     stack.wait(lambda: world.integrated() and world.resting(), "everything is integrated and Airflow is at rest")
     assert stack.query("SELECT count(*) > 100 FROM integrated.person") == [(True,)]
-    assert {run["state"] for run in stack.api.runs() if run["dag_id"] == "integrate"} == {"success"}
+    failed = [run for run in failed_runs(stack) if run["dag_id"] == "integrate"]
+    assert failed == [], said_by(stack, failed)
     [(tables,)] = stack.query("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'mart'")
     assert tables > 0
 

@@ -5,9 +5,11 @@ It runs whenever a feed has loaded, and when what may be used has changed since 
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from airflow.sdk import DAG, task
 from airflow.sdk.exceptions import AirflowSkipException
@@ -18,6 +20,19 @@ from kinbridge.orchestration.assets import MART, records_of
 from kinbridge.orchestration.connections import LINKAGE, warehouse
 from kinbridge.orchestration.guard import guarded
 from kinbridge.orchestration.retries import QUIET_SECONDS, TASK_DEFAULTS
+
+log = logging.getLogger("kinbridge")
+
+
+def may_begin(under_way: int, run_began: datetime) -> bool:
+    """Whether nothing is under way any more, or the run has waited long enough for what is.
+
+    Deliveries that keep coming are no failure: those that load later make one more run.
+    """
+    waited = (datetime.now(UTC) - run_began).total_seconds()
+    if under_way and waited >= QUIET_SECONDS:
+        log.info("Going on after %d s, with %d deliveries under way: they make one more run.", waited, under_way)
+    return under_way == 0 or waited >= QUIET_SECONDS
 
 
 def integrate_dag() -> DAG:
@@ -34,10 +49,10 @@ def integrate_dag() -> DAG:
         tags=["integrate"],
     ) as dag:
 
-        @task.sensor(poke_interval=10, timeout=QUIET_SECONDS, mode="reschedule", soft_fail=False)
+        @task.sensor(poke_interval=10, mode="reschedule")
         @guarded("waiting for deliveries in flight")
-        def quiet() -> bool:
-            return in_flight(warehouse(LINKAGE), QUIET_SECONDS) == 0
+        def quiet(dag_run: Any = None) -> bool:
+            return may_begin(in_flight(warehouse(LINKAGE), QUIET_SECONDS), dag_run.start_date)
 
         @task
         @guarded("looking for new loads and changed gates")

@@ -1,7 +1,7 @@
 """How often a task tries again by itself, and how long it waits. A site may say otherwise in the environment.
 
 `KINBRIDGE_RETRIES` (2) and `KINBRIDGE_RETRY_SECONDS` (20, doubled at each further try) hold for every task;
-`KINBRIDGE_QUIET_SECONDS` (900) is how long the integrate DAG waits at most for deliveries under way.
+`KINBRIDGE_QUIET_SECONDS` (900) is how long the integrate DAG waits at most for deliveries under way; then it goes on.
 """
 
 from __future__ import annotations
