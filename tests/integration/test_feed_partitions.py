@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 from tests.support.deliveries import TODAY, Intake, fates, visit
 
+from kinbridge.load.partition import attach
 from kinbridge.receive.load import load_delivery
 from kinbridge.warehouse import migrate
 from kinbridge.warehouse.connection import Dsn, connect, transaction
@@ -161,6 +162,34 @@ def test_first_files_of_two_feeds_at_once_both_load(intake: Intake) -> None:
         connection.commit()
         assert fates(running.result(timeout=60)) == (2, 2, 0, 0, 0)
     assert places(intake) == [(EVENTS, 2)]
+
+
+def test_who_reads_and_who_attaches_never_stand_in_each_others_way(intake: Intake) -> None:
+    """Linkage reads for minutes: a first file waits for it, deadlocks with nobody, and keeps nobody waiting behind."""
+    feed, tables = "atlas/other_v1", ["person", "family_member"]
+    with (
+        ThreadPoolExecutor(1) as aside,
+        transaction(intake.warehouse.pipeline) as loading,
+        transaction(intake.warehouse.linkage) as reading,
+    ):
+        reader, loader = reading.cursor(), loading.cursor()
+        for name in tables:
+            loader.execute("SELECT record.open_feed(%s, %s)", (name, feed))
+        reader.execute("SELECT count(*) FROM record.person")
+        running = aside.submit(attach, loader, tables, feed)
+        with pytest.raises(TimeoutError):
+            running.result(timeout=1.5)
+        with transaction(intake.warehouse.linkage) as third, third.cursor() as other:
+            other.execute("SET LOCAL statement_timeout = '1s'")
+            other.execute("SELECT count(*) FROM record.person")
+        reader.execute("SELECT count(*) FROM record.family_member")
+        reading.rollback()
+        running.result(timeout=10)
+        loader.execute("SELECT relispartition FROM pg_class WHERE relname LIKE '%other_v1'")
+        assert loader.fetchall() == [(True,), (True,)]
+        loader.execute("SHOW lock_timeout")
+        assert loader.fetchone() == ("0",)
+        loading.rollback()
 
 
 def test_a_database_with_rows_keeps_them_where_they_are(new_warehouse: Callable[[], Any]) -> None:

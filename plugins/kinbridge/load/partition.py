@@ -7,10 +7,17 @@ make tables of the record; `warehouse/migrations/0013_feed_partitions.sql` has t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
+import psycopg2.errors
+
 from kinbridge.load.target import Target
+
+# Shorter than the second after which Postgres looks for a deadlock.
+LOCK_TIMEOUT = "200ms"
+AGAIN_SECONDS = 0.3
 
 
 def opened(cursor: Any, target: Target, feed_id: str) -> str | None:
@@ -29,10 +36,31 @@ def index(cursor: Any, target: Target, feed_id: str) -> None:
 
 
 def attach(cursor: Any, names: Iterable[str], feed_id: str) -> None:
-    """Make the filled tables parts of these tables of the record.
+    """Make the filled tables parts of these tables of the record; waits until nobody reads what Postgres has to lock.
 
-    One after the other by name, whatever order the transform has: each takes a lock until the end of the transaction,
-    and two first files at once must not wait for each other.
+    To attach a part locks the table of the rows that have no part of their own, and linkage reads it for minutes. Who
+    waited for such a lock in Postgres would have everybody wait that comes after, and two who wait for each other
+    would be a deadlock. So all the locks are had at once or given back, and asked for again a little later.
     """
-    for name in sorted(names):
-        cursor.execute("SELECT record.attach_feed(%s, %s)", (name, feed_id))
+    tables = sorted(names)
+    if not tables:
+        return
+    cursor.execute("SELECT current_setting('lock_timeout')")
+    (usual,) = cursor.fetchone()
+    while not _attached(cursor, tables, feed_id):
+        time.sleep(AGAIN_SECONDS)
+    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (usual,))
+
+
+def _attached(cursor: Any, tables: list[str], feed_id: str) -> bool:
+    """Attach all of them now, or none."""
+    cursor.execute("SAVEPOINT attaching")
+    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
+    try:
+        for name in tables:
+            cursor.execute("SELECT record.attach_feed(%s, %s)", (name, feed_id))
+    except psycopg2.errors.LockNotAvailable:
+        cursor.execute("ROLLBACK TO SAVEPOINT attaching")
+        return False
+    cursor.execute("RELEASE SAVEPOINT attaching")
+    return True

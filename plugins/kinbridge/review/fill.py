@@ -175,6 +175,30 @@ _FILL = (
         records = excluded.records,
         figures = excluded.figures,
         partners = excluded.partners
+    -- Most wait as they did: a row that says the same is not written again.
+    WHERE
+        (
+            review_pair.waiting,
+            review_pair.weight,
+            review_pair.apart,
+            review_pair.levels,
+            review_pair.weights,
+            review_pair.training_id,
+            review_pair.records,
+            review_pair.figures,
+            review_pair.partners
+        )
+        IS DISTINCT FROM (
+            TRUE,
+            excluded.weight,
+            excluded.apart,
+            excluded.levels,
+            excluded.weights,
+            excluded.training_id,
+            excluded.records,
+            excluded.figures,
+            excluded.partners
+        )
     """,
     "DROP TABLE found_pair",
     "ANALYZE identity.review_pair",
