@@ -147,8 +147,15 @@ def stand(say: Callable[[str], None]) -> Iterator[Stand]:
 
 
 def processor_seconds(data: Path) -> float:
-    """CPU seconds of the Postgres whose data is below `data`, and of its sessions, since they began."""
-    return sum(_cpu_seconds(place) for place in Path("/proc").glob("[0-9]*") if _works_below(place, str(data)))
+    """CPU seconds of the Postgres whose data is below `data`, and of its sessions, since they began.
+
+    A session that is just ending has no folder any more, but still its parent, to whose children it is counted when it
+    is gone.
+    """
+    every = {place.name: place for place in Path("/proc").glob("[0-9]*")}
+    facts = {name: found for name, place in every.items() if (found := _parent_and_cpu(place))}
+    own = {name for name in facts if _works_below(every[name], str(data))}
+    return sum(seconds for name, (parent, seconds) in facts.items() if name in own or parent in own)
 
 
 def _declare(folder: Path) -> Feed:
@@ -170,10 +177,11 @@ def _works_below(process: Path, folder: str) -> bool:
         return False
 
 
-def _cpu_seconds(process: Path) -> float:
+def _parent_and_cpu(process: Path) -> tuple[str, float] | None:
+    """The number of the parent, and the CPU seconds of the process and of its children that are gone."""
     try:
         text = (process / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return 0.0
+        return None
     fields = text.rpartition(")")[2].split()
-    return sum(map(int, fields[_CPU_FIELDS])) / os.sysconf("SC_CLK_TCK")
+    return fields[1], sum(map(int, fields[_CPU_FIELDS])) / os.sysconf("SC_CLK_TCK")
