@@ -31,6 +31,8 @@ def store_edges(
     ended = cursor.rowcount
     cursor.execute(_BEGIN, facts)
     began = cursor.rowcount
+    if whole:
+        cursor.execute("ANALYZE identity.edge")
     cursor.execute("SELECT count(*) FROM identity.edge WHERE until_run_id IS NULL")
     return {"edges": int(cursor.fetchone()[0]), "edges_began": began, "edges_ended": ended}
 
@@ -141,6 +143,10 @@ def store_people(cursor: Any, run_id: int, found: Found, *, whole: bool) -> Peop
     cursor.execute("ANALYZE given_link")
     for statement in STATEMENTS:
         cursor.execute(statement, {"run_id": run_id})
+    if whole:
+        # What follows in this transaction, and a next run that comes soon, must not take them for empty.
+        cursor.execute("ANALYZE identity.person_link")
+        cursor.execute("ANALYZE identity.membership")
     return people
 
 

@@ -77,6 +77,7 @@ def link_whole(
         judge(connection, model, adopted.trained, count)
         copy_in(cursor, "given_pair", PAIR_COLUMNS, found_pairs(connection, model, adopted.trained))
         cursor.execute("INSERT INTO identity.pair SELECT * FROM given_pair")
+        cursor.execute("ANALYZE identity.pair")
         cluster_judged(connection, model, count, barred)
         found = found_people(connection, model, adopted.trained)
         kept = kept_apart(connection)
