@@ -76,14 +76,16 @@ def link_people(linkage_dsn: Dsn, model: Model, gates: Gates | None = None, *, a
     """
     with transaction(linkage_dsn) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [LOCK])
+        # Whole tables are hashed and joined, which the default of 4 MB would do on disk; and what a few records cost
+        # should follow them: a page read out of order costs no more than another, unless disks turn.
+        cursor.execute("SET LOCAL work_mem = '128MB'")
+        cursor.execute("SET LOCAL random_page_cost = 1.1")
         gates = gates or read_gates(connection)
         write_rules(cursor, gates)
         note_linkable(cursor, gates)
         allowed = note_comparable(cursor, gates)
         cursor.execute(_RECORD_KIND)
-        summary = _run(cursor, with_partner_habits(model), allowed, gates.purposes_digest(), anew=anew)
-        fill_queue(cursor, model)
-        return summary
+        return _run(cursor, with_partner_habits(model), allowed, gates.purposes_digest(), anew=anew)
 
 
 def _run(cursor: Any, model: Model, allowed: Allowed | None, purposes: str, *, anew: bool) -> RunSummary:
@@ -105,21 +107,22 @@ def _run(cursor: Any, model: Model, allowed: Allowed | None, purposes: str, *, a
     edges = store_edges(cursor, run_id, adopted.training_id, model, found, whole=whole)
     people = store_people(cursor, run_id, found, whole=whole)
     apply_verdicts(cursor, run_id)
-    facts |= {**edges, **people.counts(), "new_people": len(people.new_ids), "records": records, **_counts(cursor)}
     cursor.execute(
         """
         UPDATE identity.run
         SET
             finished_at = clock_timestamp(),
-            facts = %s,
             training_id = %s,
             model_digest = %s,
             purposes_digest = %s,
             scope = %s
         WHERE run_id = %s
         """,
-        [json.dumps(facts), adopted.training_id, digest, purposes, WHOLE if whole else CHANGES, run_id],
+        [adopted.training_id, digest, purposes, WHOLE if whole else CHANGES, run_id],
     )
+    facts |= {**edges, **people.counts(), "new_people": len(people.new_ids), "records": records}
+    facts |= {"people": _people(cursor), "review": fill_queue(cursor, model)}
+    cursor.execute("UPDATE identity.run SET facts = %s WHERE run_id = %s", [json.dumps(facts), run_id])
     return RunSummary(
         run_id=run_id,
         model=model.title,
@@ -164,30 +167,17 @@ def _prepared_on(cursor: Any, adopted: Adopted | None, digest: str, purposes: st
     return row[0] if cursor.fetchone()[0] else None
 
 
-def _counts(cursor: Any) -> dict[str, int]:
-    """How many people the current records are, and how many pairs a person should see."""
-    cursor.execute(
-        """
-        CREATE TEMP TABLE person_now ON COMMIT DROP AS
-        SELECT
-            prepared.record,
-            link.person_id
-        FROM identity.prepared
-        INNER JOIN identity.person_link AS link
-            ON link.partner = prepared.source AND link.source_person_id = prepared.source_person_id
-        """
-    )
-    # Unlooked at, Postgres takes it for small and reads it once for each pair: hours for a million records.
-    cursor.execute("ANALYZE person_now")
-    cursor.execute("SELECT count(*) FROM (SELECT DISTINCT person_id FROM person_now) AS person")
-    people = int(cursor.fetchone()[0])
+def _people(cursor: Any) -> int:
+    """How many people the current records are."""
     cursor.execute(
         """
         SELECT count(*)
-        FROM identity.pair
-        INNER JOIN person_now AS l ON l.record = pair.record_left
-        INNER JOIN person_now AS r ON r.record = pair.record_right
-        WHERE l.person_id <> r.person_id
+        FROM (
+            SELECT DISTINCT link.person_id
+            FROM identity.prepared
+            INNER JOIN identity.person_link AS link
+                ON link.partner = prepared.source AND link.source_person_id = prepared.source_person_id
+        ) AS person
         """
     )
-    return {"people": people, "review": int(cursor.fetchone()[0])}
+    return int(cursor.fetchone()[0])

@@ -18,7 +18,6 @@ from kinbridge.linkage.engine.on_duckdb import DuckDBEngine
 from kinbridge.linkage.keys import Block, key_records
 from kinbridge.linkage.ledger.persons import current_persons
 from kinbridge.linkage.ledger.prepared import CLEANED, FROM_OTHERS, IDS, PREPARED_COLUMNS, fetch_prepared, prepared_rows
-from kinbridge.linkage.ledger.work import workshop
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.trained import TrainedModel
 from kinbridge.warehouse.arrow import copy_in
@@ -26,26 +25,27 @@ from kinbridge.warehouse.arrow import copy_in
 FAMILY_AT_MOST = 20
 
 
-def prepare_changed(cursor: Any, model: Model, trained: TrainedModel) -> None:
+def prepare_changed(cursor: Any, connection: duckdb.DuckDBPyConnection, model: Model, trained: TrainedModel) -> None:
     """Bring `identity.prepared` and the keys to what `stale` says, and make `changed` and `gone`.
 
     `gone` (record, source, source_person_id) are the records that are not there any more; they are in `changed` too.
     """
     for statement in _BEGIN:
         cursor.execute(statement)
-    with workshop() as connection:
-        if clean(DuckDBEngine(connection), current_persons(cursor, stale_only=True), model, trained.heaps):
-            copy_in(cursor, "given_prepared", PREPARED_COLUMNS, prepared_rows(connection).to_arrow_table())
-        else:
-            cursor.execute(f"CREATE TEMP TABLE given_prepared ({PREPARED_COLUMNS}) ON COMMIT DROP")
+    if clean(DuckDBEngine(connection), current_persons(cursor, stale_only=True), model, trained.heaps):
+        copy_in(cursor, "given_prepared", PREPARED_COLUMNS, prepared_rows(connection).to_arrow_table())
+    else:
+        cursor.execute(f"CREATE TEMP TABLE given_prepared ({PREPARED_COLUMNS}) ON COMMIT DROP")
     cursor.execute("ANALYZE given_prepared")
     for statement in _TAKE_OVER:
         cursor.execute(statement)
+    cursor.execute(_NUMBERS_ASKED)
     cursor.execute(_NUMBERS_OF_ALL, {"most": int(model.limits["ssn_birth_dates"])})
     cursor.execute(_SSN)
+    cursor.execute(_FAMILIES_ASKED)
     cursor.execute(_FAMILIES, {"most": FAMILY_AT_MOST})
     cursor.execute(_KIN)
-    _keys(cursor, trained.blocks)
+    _keys(cursor, connection, trained.blocks)
 
 
 # `before` keeps each record as it was prepared by the last run, for the keys that it had.
@@ -139,18 +139,21 @@ _TAKE_OVER = (
 )
 
 # A number given with many birth dates is nobody's: as in clean.sql, over all who have it.
-# Grain: one row per record that has to be otherwise. Sources: identity.prepared, before, changed.
+# Grain of other_ssn: one row per record that has to be otherwise. Sources: identity.prepared, before, changed.
+_NUMBERS_ASKED = """
+CREATE TEMP TABLE asked_ssn ON COMMIT DROP AS
+SELECT stated_ssn FROM before WHERE stated_ssn IS NOT NULL
+UNION
+SELECT stated_ssn FROM identity.prepared INNER JOIN changed USING (record) WHERE stated_ssn IS NOT NULL;
+
+ANALYZE asked_ssn
+"""
 _NUMBERS_OF_ALL = """
 CREATE TEMP TABLE other_ssn ON COMMIT DROP AS
-WITH asked AS (
-    SELECT stated_ssn FROM before WHERE stated_ssn IS NOT NULL
-    UNION
-    SELECT stated_ssn FROM identity.prepared INNER JOIN changed USING (record) WHERE stated_ssn IS NOT NULL
-),
-shared AS (
+WITH shared AS (
     SELECT prepared.stated_ssn, count(DISTINCT prepared.birth_date) > %(most)s AS nobodys
     FROM identity.prepared
-    INNER JOIN asked USING (stated_ssn)
+    INNER JOIN asked_ssn USING (stated_ssn)
     GROUP BY prepared.stated_ssn
 )
 SELECT
@@ -166,7 +169,7 @@ INSERT INTO before
 SELECT prepared.*
 FROM identity.prepared
 INNER JOIN other_ssn USING (record)
-WHERE record NOT IN (SELECT record FROM changed);
+WHERE NOT EXISTS (SELECT FROM changed WHERE changed.record = other_ssn.record);
 
 INSERT INTO changed SELECT record FROM other_ssn ON CONFLICT DO NOTHING;
 
@@ -177,22 +180,25 @@ WHERE other_ssn.record = prepared.record
 """
 
 # Who else is in the partner's own family: as in clean.sql, over the whole family.
-# Grain: one row per record that has to be otherwise. Sources: identity.prepared, before, changed.
+# Grain of other_kin: one row per record that has to be otherwise. Sources: identity.prepared, before, changed.
+_FAMILIES_ASKED = """
+CREATE TEMP TABLE asked_family ON COMMIT DROP AS
+SELECT source, family FROM before WHERE family IS NOT NULL
+UNION
+SELECT source, family FROM identity.prepared INNER JOIN changed USING (record) WHERE family IS NOT NULL;
+
+ANALYZE asked_family
+"""
 _FAMILIES = """
 CREATE TEMP TABLE other_kin ON COMMIT DROP AS
-WITH asked AS (
-    SELECT source, family FROM before WHERE family IS NOT NULL
-    UNION
-    SELECT source, family FROM identity.prepared INNER JOIN changed USING (record) WHERE family IS NOT NULL
-),
-household AS (
+WITH household AS (
     SELECT
         prepared.source,
         prepared.family,
         count(*) AS size,
         array_agg(prepared.self ORDER BY prepared.self) FILTER (WHERE prepared.self IS NOT NULL) AS members
     FROM identity.prepared
-    INNER JOIN asked USING (source, family)
+    INNER JOIN asked_family USING (source, family)
     GROUP BY prepared.source, prepared.family
 ),
 others AS (
@@ -214,10 +220,12 @@ FROM others
 WHERE before <> kin
 """
 _KIN = """
+ANALYZE other_kin;
+
 CREATE TEMP TABLE kin_changed ON COMMIT DROP AS
 SELECT record, added
 FROM other_kin
-WHERE record NOT IN (SELECT record FROM changed);
+WHERE NOT EXISTS (SELECT FROM changed WHERE changed.record = other_kin.record);
 
 UPDATE identity.prepared
 SET kin = other_kin.kin
@@ -226,11 +234,10 @@ WHERE other_kin.record = prepared.record
 """
 
 
-def _keys(cursor: Any, blocks: Sequence[Block]) -> None:
+def _keys(cursor: Any, connection: duckdb.DuckDBPyConnection, blocks: Sequence[Block]) -> None:
     """Take the keys of `before` away, give those of `changed`, and see which keys became crowded or are no more."""
-    with workshop() as connection:
-        _keys_of(cursor, connection, blocks, "key_before", before=True)
-        _keys_of(cursor, connection, blocks, "key_after", before=False)
+    _keys_of(cursor, connection, blocks, "key_before", before=True)
+    _keys_of(cursor, connection, blocks, "key_after", before=False)
     sizes = " ".join(f"WHEN {number} THEN {block.size}" for number, block in enumerate(blocks)) or "WHEN 0 THEN 0"
     for statement in _TOUCHED:
         cursor.execute(statement.format(sizes=sizes))

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from kinbridge.linkage.clustering import components
 from kinbridge.linkage.judging import cluster_judged, judge, numbers
-from kinbridge.linkage.keys import key_records, pair_by_keys
+from kinbridge.linkage.keys import key_records
 from kinbridge.linkage.ledger.adopted import Adopted
 from kinbridge.linkage.ledger.changed import prepare_changed
 from kinbridge.linkage.ledger.found import PAIR_COLUMNS, Found, found_pairs, found_people
@@ -47,15 +47,14 @@ def link_changed(
     Makes the temporary table `touched` (record, source, source_person_id): the records judged again, and those gone.
     """
     trained = adopted.trained
-    prepare_changed(cursor, model, trained)
-    decided = note_verdicts(cursor)
-    cursor.execute(f"INSERT INTO changed {RECORDS_DECIDED} ON CONFLICT DO NOTHING")
-    for statement in _RESCORED:
-        cursor.execute(statement)
     with workshop() as connection:
+        prepare_changed(cursor, connection, model, trained)
+        decided = note_verdicts(cursor)
+        cursor.execute(f"INSERT INTO changed {RECORDS_DECIDED} ON CONFLICT DO NOTHING")
+        for statement in _RESCORED:
+            cursor.execute(statement)
         compared = _compare_changed(cursor, connection, model, adopted, allowed)
-    _touch(cursor, bits(model.thresholds["link"]))
-    with workshop() as connection:
+        _touch(cursor, bits(model.thresholds["link"]))
         count = fetch_prepared(
             cursor,
             connection,
@@ -67,14 +66,7 @@ def link_changed(
         take_verdicts(cursor, connection)
         key_records(connection, trained.blocks)
         _within_components(cursor, connection, bits(model.thresholds["link"]))
-        pair_by_keys(connection, trained.blocks)
-        connection.execute(
-            f"""
-            INSERT INTO candidate
-            SELECT l, r, {len(trained.blocks)} FROM verdict
-            WHERE NOT EXISTS (SELECT 1 FROM candidate WHERE candidate.l = verdict.l AND candidate.r = verdict.r)
-            """
-        )
+        connection.execute(_PAIR_WITHIN.format(decided=len(trained.blocks)))
         leave_out_single_sources(connection, model)
         only, barred = take_purposes(connection, allowed)
         leave_out_barred(connection, only)
@@ -305,9 +297,30 @@ def _within_components(cursor: Any, connection: duckdb.DuckDBPyConnection, link:
             keyed.record
         FROM keyed
         INNER JOIN component USING (record)
-        WHERE keyed.key NOT IN (SELECT key FROM crowded);
-        DELETE FROM crowded
+        WHERE keyed.key NOT IN (SELECT key FROM crowded)
         """
     )
     connection.unregister("given_link")
     connection.unregister("component")
+
+
+# Pairs of one component that share a key, each under the first rule that found it, and those that people decided on.
+# The rule is part of the key, and few records share one, so this needs no lists as `keys.pair_by_keys` does.
+_PAIR_WITHIN = """
+CREATE OR REPLACE TABLE candidate AS
+SELECT
+    l,
+    r,
+    min(rule)::UTINYINT AS rule
+FROM (
+    SELECT
+        one.record AS l,
+        other.record AS r,
+        one.rule
+    FROM keyed AS one
+    INNER JOIN keyed AS other ON other.key = one.key AND other.record > one.record
+    UNION ALL
+    SELECT l, r, {decided} FROM verdict
+)
+GROUP BY l, r
+"""

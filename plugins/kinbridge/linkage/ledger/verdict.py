@@ -20,8 +20,10 @@ CREATE TEMP TABLE verdict_now ON COMMIT DROP AS
 WITH RECURSIVE {KNOWN_AS},
 now AS (
     SELECT
-        (verdict.partner_left, coalesce(l.became, verdict.source_person_id_left)) AS one,
-        (verdict.partner_right, coalesce(r.became, verdict.source_person_id_right)) AS other,
+        verdict.partner_left AS partner_one,
+        coalesce(l.became, verdict.source_person_id_left) AS id_one,
+        verdict.partner_right AS partner_other,
+        coalesce(r.became, verdict.source_person_id_right) AS id_other,
         verdict.verdict,
         verdict.newest_decision_id
     FROM identity.pair_verdict AS verdict
@@ -35,15 +37,15 @@ sided AS (
     SELECT
         prepared_one.record AS one,
         prepared_other.record AS other,
-        now.one < now.other AS ordered,
+        (partner_one, id_one) < (partner_other, id_other) AS ordered,
         now.verdict,
         now.newest_decision_id
     FROM now
     INNER JOIN identity.prepared AS prepared_one
-        ON (prepared_one.source, prepared_one.source_person_id) = now.one
+        ON prepared_one.source = partner_one AND prepared_one.source_person_id = id_one
     INNER JOIN identity.prepared AS prepared_other
-        ON (prepared_other.source, prepared_other.source_person_id) = now.other
-    WHERE now.one <> now.other
+        ON prepared_other.source = partner_other AND prepared_other.source_person_id = id_other
+    WHERE (partner_one, id_one) <> (partner_other, id_other)
 ),
 pair AS (
     SELECT
