@@ -31,6 +31,9 @@ from kinbridge.warehouse.roles import provision
 ENDED = ("success", "failed")
 QUICK = {"KINBRIDGE_RETRIES": "1", "KINBRIDGE_RETRY_SECONDS": "1", "KINBRIDGE_QUIET_SECONDS": "15"}
 
+# No DAG file changes here; parsing all of them every half minute takes a sixth of a core.
+PARSED_ONCE = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600"}
+
 
 @dataclass
 class AirflowStack:
@@ -99,7 +102,7 @@ class AirflowStack:
         """Wait until each run has succeeded, failed or waits for a person; how it stands."""
 
         def states() -> dict[str, str] | None:
-            if not self._settled(set(runs.items())):
+            if self.under_way() & set(runs.items()):
                 return None
             held = {(q["task_instance"]["dag_id"], q["task_instance"]["dag_run_id"]) for q in self.api.questions()}
             found = {
@@ -110,12 +113,12 @@ class AirflowStack:
 
         return dict(self.wait(states, f"runs of {', '.join(runs)} end", seconds))
 
-    def _settled(self, runs: set[tuple[str, str]]) -> bool:
-        """Whether, by Airflow's own tables, no run is under way that waits for nobody.
+    def under_way(self) -> set[tuple[str, str]]:
+        """The runs that are under way and wait for nobody, by Airflow's own tables.
 
         The API says so as well, but asked of each run twice a second it takes half a core from the tasks.
         """
-        return not runs & set(
+        return set(
             self.metadata(
                 """
                 SELECT dag_id, run_id FROM dag_run WHERE state IN ('queued', 'running')
@@ -223,7 +226,7 @@ def running_stack(
         project.cache_clear()
         try:
             server, dsns, files = start_storage(lambda text: None)
-            service = start_airflow(dsns, files, lambda text: None)
+            service = start_airflow(dsns, files, lambda text: None, environment=PARSED_ONCE)
             yield AirflowStack(state, folder / "gx", Stack(server, dsns, files, service), AirflowApi(service))
         finally:
             for stop, place in (
