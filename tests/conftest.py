@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 import pytest
 from psycopg2 import sql
-from tests.support import openssh, packaged_postgres
+from tests.support import lookout, openssh, packaged_postgres
 from xdist.scheduler import LoadScopeScheduling
 
 from kinbridge.bundled import postgres as bundled_postgres
@@ -81,13 +81,7 @@ class Warehouse:
 
     def query(self, statement: str, parameters: tuple[object, ...] | None = None) -> list[tuple[object, ...]]:
         """Rows of one statement run by the superuser; for arranging and looking, not for what is tested."""
-        connection = connect(self.superuser)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(statement, parameters)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        return lookout.rows(self.superuser, statement, parameters)
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,37 @@
-"""A fictional feed of home visits, for the tests of staging, loading and receiving."""
+"""A fictional feed of home visits, for the tests of staging, loading and receiving; an Airflow that modules share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.airflow_stack import AirflowStack
 from tests.support.declared import site_of
 from tests.support.deliveries import Intake, write_site
+from tests.support.shared_airflow import SharedAirflow
 
 from kinbridge.check.suites import compile_suites
+
+SHARED = SharedAirflow()
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+    """The Airflow that modules share, at rest, with an empty warehouse for this module."""
+    with SHARED.visit(tmp_path_factory.mktemp("airflow")) as stack:
+        yield stack
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """Stop the shared Airflow after the last test that uses it: idle, it would still take a part of a core."""
+    try:
+        yield
+    finally:
+        if "airflow" not in getattr(nextitem, "fixturenames", ()):
+            SHARED.close()
 
 
 @pytest.fixture(scope="module")

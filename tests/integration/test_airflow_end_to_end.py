@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from tests.support import declared, workers
-from tests.support.airflow_stack import AirflowStack, process_of_session, running_stack
+from tests.support.airflow_stack import PARSED_ONCE, AirflowStack, process_of_session, running_stack
 from tests.support.state import state_of, unbalanced
 
 from kinbridge.bundled import airflow_service, postgres, process
@@ -37,6 +37,7 @@ EXPIRED = "foster_care/placements_v1"
 APPROVED, REJECTED = "home_visiting/visits_v1", "snap/participation_v1"
 KILLED = "early_intervention/services_v1"
 SOON_GIVEN_UP = {
+    **PARSED_ONCE,
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
 }
@@ -95,6 +96,8 @@ class World:
 
     def resting(self) -> bool:
         """Whether nothing runs but what waits for a person."""
+        if self.stack.under_way():
+            return False
         held = {(q["task_instance"]["dag_id"], q["task_instance"]["dag_run_id"]) for q in self.stack.api.questions()}
         active = {
             (run["dag_id"], run["dag_run_id"]) for run in self.stack.api.runs() if run["state"] in {"queued", "running"}

@@ -172,7 +172,8 @@ def _receive_first(stack: AirflowStack) -> None:
         stack.api.unpause(receive(feed))
     stack.wait(
         lambda: (
-            len({run["dag_id"] for run in stack.api.runs()}) >= len(feeds())
+            not stack.under_way()
+            and len({run["dag_id"] for run in stack.api.runs()}) >= len(feeds())
             and all(run["state"] in {"success", "failed"} for run in stack.api.runs())
         ),
         "the schedules' first runs are over",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.support.airflow_stack import AirflowStack, running_stack
+from tests.support.airflow_stack import AirflowStack
 
 from kinbridge.bundled.airflow_api import AirflowApi
 from kinbridge.decision.ballot import cast
@@ -41,10 +40,9 @@ MEMBERS = {"achterberg", "amari_lund", "marchetti", "nguyen_sato", "okonjo_reyes
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
-    with running_stack(tmp_path_factory.mktemp("decide")) as running:
-        running.wait_for_dags({"decide"})
-        yield running
+def stack(airflow: AirflowStack) -> AirflowStack:
+    airflow.wait_for_dags({"decide"})
+    return airflow
 
 
 def asked(stack: AirflowStack) -> dict[str, dict[str, Any]]:

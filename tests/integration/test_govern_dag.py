@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import Warehouse
-from tests.support.airflow_stack import AirflowStack, running_stack
+from tests.support.airflow_stack import AirflowStack
 from tests.support.consents import Scene
 from typer.testing import CliRunner
 
@@ -29,12 +29,11 @@ STEWARDS = {"admin", "steward", "privacy"}
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
-    with running_stack(tmp_path_factory.mktemp("govern")) as running:
-        running.wait_for_dags({"govern", "destroy", "release"})
-        for dag in ("destroy", "release", "govern"):
-            running.api.unpause(dag)
-        yield running
+def stack(airflow: AirflowStack) -> AirflowStack:
+    airflow.wait_for_dags({"govern", "destroy", "release"})
+    for dag in ("destroy", "release", "govern"):
+        airflow.api.unpause(dag)
+    return airflow
 
 
 @pytest.fixture(scope="module")

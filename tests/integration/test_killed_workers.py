@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 from psycopg2 import sql
-from tests.support import workers
-from tests.support.intake import drop
+from tests.support import lookout, workers
+from tests.support.intake import SETTLE_SECONDS, drop
 from tests.support.places import copy_of_gx
 from tests.support.state import state_of, unbalanced
 
@@ -63,13 +63,7 @@ class Place:
         return STEPS[name](self)
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
-        connection = connect(self.superuser)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(statement)
-                return list(cursor.fetchall()) if cursor.description else []
-        finally:
-            connection.close()
+        return lookout.rows(self.superuser, statement)
 
     @property
     def state(self) -> str:
@@ -118,6 +112,7 @@ class Workshop:
 def _copy(server: Any, template: str, name: str) -> None:
     # A database that somebody is connected to cannot be copied; Great Expectations closes its session when collected.
     gc.collect()
+    lookout.leave()
     connection = connect(server.dsn())
     connection.autocommit = True
     try:
@@ -153,7 +148,8 @@ def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _collect(dsn: Dsn, server: Any, resume_since: datetime | None = None) -> list[int]:
     now = datetime.now(UTC)
     endpoint, granted = endpoint_of(server, "early_intervention"), gate(dsn, FEED, now.date())
-    return collect_feed(dsn, endpoint, feed_of(FEED), granted, now, resume_since=resume_since).deliveries
+    feed, settle = feed_of(FEED), SETTLE_SECONDS
+    return collect_feed(dsn, endpoint, feed, granted, now, resume_since=resume_since, settle_seconds=settle).deliveries
 
 
 def _collected(dsn: Dsn, files: Path, folder: Path) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.support import chromium
-from tests.support.airflow_stack import AirflowStack, running_stack
+from tests.support.airflow_stack import AirflowStack
 from tests.support.review import Pairs, two
 
 from kinbridge.warehouse.connection import Dsn
@@ -54,15 +54,14 @@ class _Warehouse:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_stack(tmp_path_factory.mktemp("review")) as stack:
-        dsns = stack.stack.dsns
-        pairs = Pairs(_Warehouse(stack.superuser, dsns["kb_linkage"], dsns["kb_steward"]))
-        for number in range(8):
-            two(pairs, number, number / 8, levels=(number + 1,))
-        pairs.fill()
-        yield Site(stack, pairs)
-        pairs.connection.close()
+def site(airflow: AirflowStack) -> Iterator[Site]:
+    dsns = airflow.stack.dsns
+    pairs = Pairs(_Warehouse(airflow.superuser, dsns["kb_linkage"], dsns["kb_steward"]))
+    for number in range(8):
+        two(pairs, number, number / 8, levels=(number + 1,))
+    pairs.fill()
+    yield Site(airflow, pairs)
+    pairs.connection.close()
 
 
 def fields(page: str) -> dict[str, str]:

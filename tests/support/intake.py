@@ -20,7 +20,10 @@ from kinbridge.receive.stage import stage_delivery
 from kinbridge.receive.validate import validate_delivery
 from kinbridge.warehouse.connection import Dsn, transaction
 
-__all__ = ["drop", "receive", "receive_all"]
+__all__ = ["SETTLE_SECONDS", "drop", "receive", "receive_all"]
+
+# Nobody writes on at a test's files; that one who does is waited for is shown by tests of `collect`.
+SETTLE_SECONDS = 0.05
 
 
 def drop(server: SftpService, partner: str, path: Path, name: str | None = None) -> None:
@@ -40,7 +43,8 @@ def receive(dsn: Dsn, server: SftpService, feed_id: str) -> list[int]:
     now = datetime.now(UTC)
     feed = feeds()[feed_id]
     endpoint = endpoint_of(server, feed.partner)
-    worked = collect_feed(dsn, endpoint, feed, gate(dsn, feed_id, now.date()), now).deliveries
+    granted = gate(dsn, feed_id, now.date())
+    worked = collect_feed(dsn, endpoint, feed, granted, now, settle_seconds=SETTLE_SECONDS).deliveries
     for delivery_id in worked:
         stage_delivery(dsn, delivery_id, now.date())
         validate_delivery(dsn, delivery_id, now.date())

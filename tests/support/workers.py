@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tests.support import lookout
+
 from kinbridge.errors import KinbridgeError
 from kinbridge.warehouse.connection import Dsn, connect
 
@@ -127,7 +129,9 @@ def wait_until_alone(superuser: Dsn, seconds: float = 30.0) -> None:
             while time.monotonic() < deadline:
                 cursor.execute(
                     "SELECT count(*) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+                    "AND backend_type = 'client backend' AND application_name <> %s",
+                    (lookout.APPLICATION,),
                 )
                 if cursor.fetchone()[0] == 0:
                     return

@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.request
 from base64 import urlsafe_b64encode
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -107,9 +108,18 @@ def _choose_ports(folder: Path, settings: dict[str, str]) -> None:
 
 
 def stop(folder: Path) -> bool:
-    """Stop every component that this folder's pid files name, and nothing else. Whether any ran."""
-    stopped = [process.stop(folder / f"{name}.pid", service=f"Airflow {name}") for name in reversed(COMPONENTS)]
-    return any(stopped)
+    """Stop every component that this folder's pid files name, and nothing else. Whether any ran.
+
+    Each takes some seconds to end, so they end together; the API server after them, for tasks report to it.
+    """
+
+    def ended(name: str) -> bool:
+        return process.stop(folder / f"{name}.pid", service=f"Airflow {name}")
+
+    server, *others = COMPONENTS
+    with ThreadPoolExecutor(len(others)) as pool:
+        stopped = list(pool.map(ended, others))
+    return any([*stopped, ended(server)])
 
 
 def environment_of(folder: Path, settings: dict[str, str], metadata: Dsn) -> dict[str, str]:

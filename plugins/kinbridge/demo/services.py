@@ -60,9 +60,14 @@ def start_storage(say: Say) -> tuple[PostgresService, dict[str, Dsn], SftpServic
     return server, dsns, files
 
 
-def start_airflow(dsns: dict[str, Dsn], files: SftpService, say: Say) -> AirflowService:
-    """Start Airflow and give it the pool and the connections; secrets go through its API into its encrypted store."""
-    service = airflow_service.start(state_folder() / "airflow", dsns["airflow"])
+def start_airflow(
+    dsns: dict[str, Dsn], files: SftpService, say: Say, *, environment: dict[str, str] | None = None
+) -> AirflowService:
+    """Start Airflow and give it the pool and the connections; secrets go through its API into its encrypted store.
+
+    `environment` is added to that of its processes, for tests.
+    """
+    service = airflow_service.start(state_folder() / "airflow", dsns["airflow"], environment=environment)
     say(f"Airflow on {service.url}")
     api = AirflowApi(service)
     api.put_pool("sftp", SFTP_SLOTS, "Connections to partners' servers at one time")

@@ -14,7 +14,7 @@ from kinbridge.calendar.pause import refuse_paused
 from kinbridge.contract.model import Feed
 from kinbridge.contract.odcs import feeds
 from kinbridge.decision.approvals import read_approvals
-from kinbridge.delivery.collect import collect
+from kinbridge.delivery.collect import SETTLE_SECONDS, collect
 from kinbridge.delivery.endpoint import SftpEndpoint
 from kinbridge.delivery.plan import Collected, CollectPlan
 from kinbridge.errors import KinbridgeError
@@ -69,14 +69,24 @@ def collect_feed(
     now: datetime,
     *,
     resume_since: datetime | None = None,
+    settle_seconds: float = SETTLE_SECONDS,
 ) -> Batch:
     """Collect what is new; returns the deliveries to work on.
 
     A file that was here before, or is not what its manifest says, or says that there is nothing to report, is among
     them: every step passes it by, and it gets its receipt. So does one of which rows left quarantine since its receipt.
     `resume_since` is for a task that tries again: what its earlier try registered before it died is taken up.
+    `settle_seconds` is how long a file has to rest.
     """
-    collected = collect(endpoint, plan_of(feed, granted), dsn, landing_folder(), now=now, resume_since=resume_since)
+    collected = collect(
+        endpoint,
+        plan_of(feed, granted),
+        dsn,
+        landing_folder(),
+        settle_seconds=settle_seconds,
+        now=now,
+        resume_since=resume_since,
+    )
     log.info("%s: %s", feed.id, collected.summary())
     for waiting in collected.waiting[:MOST_LOGGED]:
         log.info("left in the inbox: %s (%s)", waiting.file, waiting.reason)
