@@ -13,7 +13,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 from tests.support.deliveries import TODAY, Intake, fates, visit
 
-from kinbridge.load.partition import attach
+from kinbridge.load import partition
+from kinbridge.load.partition import attach, opened
+from kinbridge.load.target import target_of
 from kinbridge.receive.load import load_delivery
 from kinbridge.warehouse import migrate
 from kinbridge.warehouse.connection import Dsn, connect, transaction
@@ -162,6 +164,38 @@ def test_first_files_of_two_feeds_at_once_both_load(intake: Intake) -> None:
         connection.commit()
         assert fates(running.result(timeout=60)) == (2, 2, 0, 0, 0)
     assert places(intake) == [(EVENTS, 2)]
+
+
+def test_first_files_are_loaded_one_after_the_other(intake: Intake) -> None:
+    """Each looks into the rest before it locks it; two who had looked would wait for each other for ever."""
+    target = target_of("service_event")
+    with (
+        ThreadPoolExecutor(1) as aside,
+        transaction(intake.warehouse.pipeline) as second,
+        transaction(intake.warehouse.pipeline) as first,
+    ):
+        assert opened(first.cursor(), target, "atlas/first_v1") is not None
+        running = aside.submit(opened, second.cursor(), target, "atlas/second_v1")
+        with pytest.raises(TimeoutError):
+            running.result(timeout=1.5)
+        attach(first.cursor(), [target.name], "atlas/first_v1")
+        first.rollback()
+        assert running.result(timeout=10) is not None
+        attach(second.cursor(), [target.name], "atlas/second_v1")
+        second.rollback()
+
+
+def test_what_never_ends_is_not_waited_for_for_ever(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition, "PATIENCE_SECONDS", 0.0)
+    with (
+        transaction(intake.warehouse.pipeline) as loading,
+        transaction(intake.warehouse.linkage) as reading,
+    ):
+        reading.cursor().execute("SELECT count(*) FROM record.service_event")
+        opened(loading.cursor(), target_of("service_event"), "atlas/other_v1")
+        with pytest.raises(psycopg2.errors.LockNotAvailable):
+            attach(loading.cursor(), ["service_event"], "atlas/other_v1")
+        loading.rollback()
 
 
 def test_who_reads_and_who_attaches_never_stand_in_each_others_way(intake: Intake) -> None:

@@ -1,6 +1,7 @@
 """One run at a time works on a feed: advisory locks in Postgres, freed by the database when the run dies.
 
-Two locks: one for collecting a feed's files, one for changing what the record says by them.
+Three locks: one for collecting a feed's files, one for changing what the record says by them, and one of all feeds for
+those of which the record has nothing yet.
 """
 
 from __future__ import annotations
@@ -34,6 +35,15 @@ def load_lock(dsn: Dsn, feed: str, *, wait_seconds: float = 600.0) -> Iterator[A
 def lock_load(cursor: Any, feed: str) -> None:
     """Wait for other loads of the feed to end, and hold off more until the cursor's transaction ends."""
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (_load_key(feed),))
+
+
+def lock_first_file(cursor: Any) -> None:
+    """Wait for first files of other feeds to be loaded, and hold off more until the cursor's transaction ends.
+
+    Each has looked into the table of the rows without a part of their own before it has to lock that table: two at once
+    would wait for each other for ever.
+    """
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('kinbridge first file', 0))")
 
 
 def _load_key(feed: str) -> str:
