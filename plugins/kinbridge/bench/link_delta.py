@@ -90,6 +90,7 @@ def run_link_delta(records: int, new: int, *, say: Callable[[str], None]) -> Lin
         _load(dsns[roles.OWNER], dsns[roles.PIPELINE], everybody.slice(0, records), 1)
         say("linking everything")
         whole = _measured(dsns[roles.LINKAGE], folder)
+        _vacuum(dsns[roles.OWNER])
         _load(dsns[roles.OWNER], dsns[roles.PIPELINE], everybody.slice(records, new), 2)
         say(f"linking {new} new records")
         return LinkDelta(whole, _measured(dsns[roles.LINKAGE], folder))
@@ -154,6 +155,19 @@ def _analyze(owner: Dsn) -> None:
         with connection.cursor() as cursor:
             for table in TABLES:
                 cursor.execute(f"ANALYZE record.{table}")
+    finally:
+        connection.close()
+
+
+def _vacuum(owner: Dsn) -> None:
+    """Tidy what linkage has filled, as Postgres does by itself (autovacuum) before the next day's files come."""
+    connection = connect(owner)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'identity'")
+            for (table,) in cursor.fetchall():
+                cursor.execute(f"VACUUM (ANALYZE) {table}")
     finally:
         connection.close()
 
