@@ -12,7 +12,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -40,6 +40,19 @@ TABLES = {
     "person_address": ("source_person_id", "address_line", "city", "postal_code"),
     "family_member": ("source_person_id", "source_family_id", "family_role"),
 }
+# What linkage fills and the next run reads.
+FILLED = (
+    "prepared",
+    "blocking_key",
+    "crowded_key",
+    "pair",
+    "edge",
+    "person",
+    "person_link",
+    "membership",
+    "review_pair",
+    "term_frequency",
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +103,7 @@ def run_link_delta(records: int, new: int, *, say: Callable[[str], None]) -> Lin
         _load(dsns[roles.OWNER], dsns[roles.PIPELINE], everybody.slice(0, records), 1)
         say("linking everything")
         whole = _measured(dsns[roles.LINKAGE], folder)
-        _vacuum(dsns[roles.OWNER])
+        _tidy(dsns[roles.OWNER], "VACUUM (ANALYZE)", (f"identity.{table}" for table in FILLED))
         _load(dsns[roles.OWNER], dsns[roles.PIPELINE], everybody.slice(records, new), 2)
         say(f"linking {new} new records")
         return LinkDelta(whole, _measured(dsns[roles.LINKAGE], folder))
@@ -144,30 +157,17 @@ def _load(owner: Dsn, pipeline: Dsn, records: pa.Table, round_: int) -> None:
             for table, columns in TABLES.items():
                 given = (*columns, "partner", *(name for name in said if name != "family_role"))
                 copy_to(cursor, f"record.{table} ({', '.join(given)})", own.select(given))
-    _analyze(owner)
+    _tidy(owner, "ANALYZE", (f"record.{table}" for table in TABLES))
 
 
-def _analyze(owner: Dsn) -> None:
-    """Let Postgres look at the new rows, as it does by itself within minutes (autovacuum)."""
+def _tidy(owner: Dsn, statement: str, tables: Iterable[str]) -> None:
+    """Run the statement on each table, as Postgres does by itself within minutes, and at the latest by the next day."""
     connection = connect(owner)
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            for table in TABLES:
-                cursor.execute(f"ANALYZE record.{table}")
-    finally:
-        connection.close()
-
-
-def _vacuum(owner: Dsn) -> None:
-    """Tidy what linkage has filled, as Postgres does by itself (autovacuum) before the next day's files come."""
-    connection = connect(owner)
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'identity'")
-            for (table,) in cursor.fetchall():
-                cursor.execute(f"VACUUM (ANALYZE) {table}")
+            for table in tables:
+                cursor.execute(f"{statement} {table}")
     finally:
         connection.close()
 

@@ -29,10 +29,13 @@ def may_begin(under_way: int, run_began: datetime) -> bool:
 
     Deliveries that keep coming are no failure: those that load later make one more run.
     """
+    if under_way == 0:
+        return True
     waited = (datetime.now(UTC) - run_began).total_seconds()
-    if under_way and waited >= QUIET_SECONDS:
-        log.info("Going on after %d s, with %d deliveries under way: they make one more run.", waited, under_way)
-    return under_way == 0 or waited >= QUIET_SECONDS
+    if waited < QUIET_SECONDS:
+        return False
+    log.info("Going on after %d s, with %d deliveries under way: they make one more run.", waited, under_way)
+    return True
 
 
 def integrate_dag() -> DAG:
