@@ -131,17 +131,27 @@ def _outcome(weight: str, model: Model) -> str:
 
 
 def _tried(engine: Engine, model: Model, name: str) -> Tried:
+    # Losses are added up smallest first: floats added as threads happen to meet them differ in their last bits, and the
+    # same trial has to say the same figure.
     found = _rows(
         engine,
         f"""
+        WITH tried AS (
+            SELECT
+                same,
+                {_outcome("weight", model)} AS outcome,
+                ln(1 + pow(2, CASE WHEN same THEN -1 ELSE 1 END * greatest(-60, least(60, weight)))) / ln(2) AS loss
+            FROM decided
+            INNER JOIN scored_{name} USING (l, r)
+            WHERE held_out
+        )
+
         SELECT
             same,
-            {_outcome("weight", model)} AS outcome,
+            outcome,
             count(*)::BIGINT AS pairs,
-            sum(ln(1 + pow(2, CASE WHEN same THEN -1 ELSE 1 END * greatest(-60, least(60, weight)))) / ln(2)) AS loss
-        FROM decided
-        INNER JOIN scored_{name} USING (l, r)
-        WHERE held_out
+            sum(loss ORDER BY loss) AS loss
+        FROM tried
         GROUP BY ALL
         """,
     )
@@ -150,7 +160,7 @@ def _tried(engine: Engine, model: Model, name: str) -> Tried:
         counts[row["same"]][row["outcome"]] = row["pairs"]
     pairs = sum(row["pairs"] for row in found)
     right = counts[True]["link"] + counts[False]["review"] + counts[False]["part"]
-    loss = sum(row["loss"] for row in found) / pairs if pairs else None
+    loss = math.fsum(row["loss"] for row in found) / pairs if pairs else None
     return Tried(counts[True], counts[False], wilson(right / pairs if pairs else 0.0, pairs), loss)
 
 
