@@ -13,6 +13,11 @@ class Record:
     def __init__(self, warehouse: Any) -> None:
         self.warehouse = warehouse
         self.line = 0
+        self.arrived = 0
+
+    def arrive(self) -> None:
+        """What is written from now on comes with other deliveries."""
+        self.arrived += 1
 
     def person(self, partner: str, number: str, first: str | None, last: str | None, born: Any, **more: Any) -> None:
         feed = more.pop("feed", f"{partner}/people_v1")
@@ -38,7 +43,8 @@ class Record:
             )
 
     def _delivery(self, partner: str, feed: str) -> int:
-        rows = self.warehouse.query("SELECT delivery_id FROM ledger.delivery WHERE feed = %s", (feed,))
+        sha256 = f"{feed} {self.arrived}"
+        rows = self.warehouse.query("SELECT delivery_id FROM ledger.delivery WHERE sha256 = %s", (sha256,))
         if rows:
             return int(rows[0][0])
         [(delivery,)] = self.warehouse.query(
@@ -49,7 +55,7 @@ class Record:
             VALUES (%s, %s, 'people.csv', 1, %s, '2026-07-31', '1.0.0', 'a', '1')
             RETURNING delivery_id
             """,
-            (partner, feed, feed),
+            (partner, feed, sha256),
         )
         return int(delivery)
 
@@ -99,6 +105,13 @@ STATE = {
     "verdicts": """
         SELECT partner_left, source_person_id_left, partner_right, source_person_id_right, verdict, decision_id, refused
         FROM identity.verdict_applied
+        ORDER BY 1, 2, 3, 4
+    """,
+    "queue": """
+        SELECT
+            partner_left, source_person_id_left, partner_right, source_person_id_right,
+            waiting, weight, apart, levels, weights::text, training_id, records, figures, partners
+        FROM identity.review_pair
         ORDER BY 1, 2, 3, 4
     """,
 }

@@ -67,8 +67,12 @@ def choose_blocks(connection: duckdb.DuckDBPyConnection, model: Model, records: 
     return tuple(blocks)
 
 
-def key_records(connection: duckdb.DuckDBPyConnection, blocks: Sequence[Block]) -> None:
-    """Make the table `keyed` (rule, key, record); `rule` is the position of the block."""
+def key_records(connection: duckdb.DuckDBPyConnection, blocks: Sequence[Block], *, among: str | None = None) -> None:
+    """Make the table `keyed` (rule, key, record); `rule` is the position of the block.
+
+    `among` is a query for the records that it is made for; without one, for all.
+    """
+    of_these = f" AND record IN ({among})" if among else ""
     parts = [
         f"""
         SELECT
@@ -76,7 +80,7 @@ def key_records(connection: duckdb.DuckDBPyConnection, blocks: Sequence[Block]) 
             (hash('{block.name}', {", ".join(block.columns)}) >> 1)::BIGINT AS key,
             record
         FROM cleaned
-        WHERE {_known(block.columns)}
+        WHERE {_known(block.columns)}{of_these}
         """
         for number, block in enumerate(blocks)
     ]

@@ -20,7 +20,8 @@ from kinbridge.consent.rules import write_rules
 from kinbridge.linkage.habits import with_partner_habits
 from kinbridge.linkage.ledger.adopted import Adopted, adopted_model
 from kinbridge.linkage.ledger.delta import link_changed
-from kinbridge.linkage.ledger.persons import note_stale, note_stated
+from kinbridge.linkage.ledger.seen import note_seen, store_seen
+from kinbridge.linkage.ledger.stale import note_stale, note_stated
 from kinbridge.linkage.ledger.store import store_edges, store_people
 from kinbridge.linkage.ledger.verdict import apply_verdicts
 from kinbridge.linkage.ledger.whole import link_whole
@@ -80,6 +81,8 @@ def link_people(linkage_dsn: Dsn, model: Model, gates: Gates | None = None, *, a
         # should follow them: a page read out of order costs no more than another, unless disks turn.
         cursor.execute("SET LOCAL work_mem = '128MB'")
         cursor.execute("SET LOCAL random_page_cost = 1.1")
+        # For what is asked of the tables that live as long as the run.
+        cursor.execute("SET LOCAL temp_buffers = '256MB'")
         gates = gates or read_gates(connection)
         write_rules(cursor, gates)
         note_linkable(cursor, gates)
@@ -92,14 +95,18 @@ def _run(cursor: Any, model: Model, allowed: Allowed | None, purposes: str, *, a
     cursor.execute("INSERT INTO identity.run (model_version) VALUES (%s) RETURNING run_id", [model.title])
     run_id = int(cursor.fetchone()[0])
     digest = model_digest(model)
-    records = note_stated(cursor)
+    terms = note_seen(cursor)
     adopted = adopted_model(cursor, model, digest)
-    if adopted and adopted.outgrown(records, _sources(cursor)):
+    last = None if anew else _last_run(cursor, adopted, digest, purposes)
+    whole = last is None
+    if last is not None:
+        prepared_on, last_terms = last
+        stale, records, sources = note_stale(cursor, prepared_on, same_terms=terms == last_terms)
+        whole = stale > MUCH * records or _outgrown(adopted, records, sources)
+    if whole:
+        records, sources = note_stated(cursor)
+    if _outgrown(adopted, records, sources):
         adopted = None
-    prepared_on = _prepared_on(cursor, adopted, digest, purposes)
-    whole = anew or adopted is None or prepared_on is None
-    if not whole and prepared_on is not None:
-        whole = note_stale(cursor, prepared_on) > MUCH * records
     if whole or adopted is None:
         adopted, found, facts = link_whole(cursor, model, adopted, allowed=allowed, seed=SEED)
     else:
@@ -107,6 +114,7 @@ def _run(cursor: Any, model: Model, allowed: Allowed | None, purposes: str, *, a
     edges = store_edges(cursor, run_id, adopted.training_id, model, found, whole=whole)
     people = store_people(cursor, run_id, found, whole=whole)
     apply_verdicts(cursor, run_id)
+    store_seen(cursor, run_id, terms)
     cursor.execute(
         """
         UPDATE identity.run
@@ -121,7 +129,8 @@ def _run(cursor: Any, model: Model, allowed: Allowed | None, purposes: str, *, a
         [adopted.training_id, digest, purposes, WHOLE if whole else CHANGES, run_id],
     )
     facts |= {**edges, **people.counts(), "new_people": len(people.new_ids), "records": records}
-    facts |= {"people": _people(cursor), "review": fill_queue(cursor, model)}
+    waiting = fill_queue(cursor, model, changed=not whole)
+    facts |= {"people": _people(cursor), "review": waiting}
     cursor.execute("UPDATE identity.run SET facts = %s WHERE run_id = %s", [json.dumps(facts), run_id])
     return RunSummary(
         run_id=run_id,
@@ -139,17 +148,17 @@ def _run(cursor: Any, model: Model, allowed: Allowed | None, purposes: str, *, a
     )
 
 
-def _sources(cursor: Any) -> set[str]:
-    cursor.execute("SELECT DISTINCT partner FROM stated_now")
-    return {source for (source,) in cursor.fetchall()}
+def _outgrown(adopted: Adopted | None, records: int, sources: set[str]) -> bool:
+    return adopted is not None and adopted.outgrown(records, sources)
 
 
-def _prepared_on(cursor: Any, adopted: Adopted | None, digest: str, purposes: str) -> date | None:
-    """The day of the last run, where one can go on from what it prepared; None where all is to be linked anew."""
+def _last_run(cursor: Any, adopted: Adopted | None, digest: str, purposes: str) -> tuple[date, int | None] | None:
+    """Day and terms of the last run, where one can go on from what it prepared; None where all is to be linked anew."""
     cursor.execute(
         """
         SELECT
             finished_at::date,
+            terms,
             training_id,
             model_digest,
             purposes_digest
@@ -160,11 +169,11 @@ def _prepared_on(cursor: Any, adopted: Adopted | None, digest: str, purposes: st
         """
     )
     row = cursor.fetchone()
-    if row is None or adopted is None or row[1:] != (adopted.training_id, digest, purposes):
+    if row is None or adopted is None or row[2:] != (adopted.training_id, digest, purposes):
         return None
-    # A destruction empties what was prepared, and the frequencies with it.
-    cursor.execute("SELECT EXISTS (SELECT FROM identity.prepared)")
-    return row[0] if cursor.fetchone()[0] else None
+    # A destruction empties what was prepared, and the frequencies with it; a crash of the server, the keys.
+    cursor.execute("SELECT EXISTS (SELECT FROM identity.prepared) AND EXISTS (SELECT FROM identity.blocking_key)")
+    return row[:2] if cursor.fetchone()[0] else None
 
 
 def _people(cursor: Any) -> int:

@@ -7,27 +7,94 @@ from __future__ import annotations
 
 from typing import Any
 
+from kinbridge.linkage.ledger.work import by_index
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.scoring import bits
 
 
-def fill_queue(cursor: Any, model: Model) -> int:
+def fill_queue(cursor: Any, model: Model, *, changed: bool = False) -> int:
     """Bring the queue up to the links and figures of now; returns how many pairs wait, decided ones included.
 
-    A pair that is no longer worth a look leaves the queue, unless somebody has decided on it.
+    A pair that is no longer worth a look leaves the queue, unless somebody has decided on it. After a run over what has
+    `changed`, in its transaction, only the pairs of persons whose records were judged again (`touched`), or were theirs
+    before (`given_previous`).
     """
+    if changed:
+        with by_index(cursor):
+            cursor.execute(_ASKED)
+    for statement in _CHANGED if changed else _EVERYBODY:
+        cursor.execute(statement)
     cursor.execute(_FOUND, {"review": bits(model.thresholds["review"])})
     for statement in _FILL:
         cursor.execute(statement)
+    if not changed:
+        cursor.execute("ANALYZE identity.review_pair")
     cursor.execute("SELECT count(*) FROM identity.review_pair WHERE waiting")
     return int(cursor.fetchone()[0])
 
 
-# Grain of found_pair: one row per pair of two persons that is worth a look. sources: identity.pair, identity.prepared,
-# identity.person_link, record.person_key_change, integrated.participation.
+# What is looked at: `asked_pair` (record_left, record_right) of identity.pair, `queued` (pair_id) of the queue.
+_EVERYBODY = (
+    "CREATE TEMP TABLE asked_pair ON COMMIT DROP AS SELECT record_left, record_right FROM identity.pair",
+    "CREATE TEMP TABLE queued ON COMMIT DROP AS SELECT pair_id FROM identity.review_pair",
+)
+
+# A person who lost a record to another has fewer that would move, so those count too who had one before.
+# Grain of asked_record: one row per record, current or not, of such persons. Sources: touched, given_previous,
+# identity.person_link, identity.prepared.
+_ASKED = """
+CREATE TEMP TABLE asked_record ON COMMIT DROP AS
+SELECT
+    link.partner,
+    link.source_person_id,
+    prepared.record
+FROM (
+    SELECT link.person_id
+    FROM touched
+    INNER JOIN identity.person_link AS link
+        ON link.partner = touched.source AND link.source_person_id = touched.source_person_id
+    UNION
+    SELECT person_id
+    FROM given_previous
+) AS asked
+INNER JOIN identity.person_link AS link USING (person_id)
+LEFT JOIN identity.prepared
+    ON prepared.source = link.partner AND prepared.source_person_id = link.source_person_id
+"""
+_CHANGED = (
+    "ANALYZE asked_record",
+    """
+    CREATE TEMP TABLE asked_pair ON COMMIT DROP AS
+    SELECT pair.record_left, pair.record_right
+    FROM asked_record
+    INNER JOIN identity.pair ON pair.record_left = asked_record.record
+    UNION
+    SELECT pair.record_left, pair.record_right
+    FROM asked_record
+    INNER JOIN identity.pair ON pair.record_right = asked_record.record
+    """,
+    """
+    CREATE TEMP TABLE queued ON COMMIT DROP AS
+    SELECT pair.pair_id
+    FROM asked_record
+    INNER JOIN identity.review_pair AS pair
+        ON pair.partner_left = asked_record.partner AND pair.source_person_id_left = asked_record.source_person_id
+    UNION
+    SELECT pair.pair_id
+    FROM asked_record
+    INNER JOIN identity.review_pair AS pair
+        ON pair.partner_right = asked_record.partner AND pair.source_person_id_right = asked_record.source_person_id
+    """,
+)
+
+
+# Grain of found_pair: one row per pair of two persons that is worth a look. sources: asked_pair, identity.pair,
+# identity.prepared, identity.person_link, record.person_key_change, integrated.participation.
 # Figures that change when two persons become one: that of any program falls by one, and so does that of each program
 # that serves both; each combination of programs changes that the two, or the one, are counted in.
 _FOUND = """
+ANALYZE asked_pair;
+
 CREATE TEMP TABLE found_pair ON COMMIT DROP AS
 WITH pair AS (
     SELECT
@@ -41,7 +108,8 @@ WITH pair AS (
         pair.apart,
         pair.levels,
         pair.weights
-    FROM identity.pair AS pair
+    FROM asked_pair
+    INNER JOIN identity.pair AS pair USING (record_left, record_right)
     INNER JOIN identity.prepared AS l ON l.record = pair.record_left
     INNER JOIN identity.prepared AS r ON r.record = pair.record_right
     INNER JOIN identity.person_link AS link_l
@@ -124,10 +192,13 @@ _SAME_PAIR = """
 """
 _FILL = (
     "ANALYZE found_pair",
+    "ANALYZE queued",
     f"""
     DELETE FROM identity.review_pair AS pair
+    USING queued
     WHERE
-        NOT EXISTS (SELECT FROM found_pair AS found WHERE {_SAME_PAIR.format(one="found", two="pair")})
+        queued.pair_id = pair.pair_id
+        AND NOT EXISTS (SELECT FROM found_pair AS found WHERE {_SAME_PAIR.format(one="found", two="pair")})
         AND NOT EXISTS (
             SELECT FROM identity.pair_decision AS decision WHERE {_SAME_PAIR.format(one="decision", two="pair")}
         )
@@ -135,8 +206,10 @@ _FILL = (
     f"""
     UPDATE identity.review_pair AS pair
     SET waiting = FALSE
+    FROM queued
     WHERE
-        pair.waiting
+        queued.pair_id = pair.pair_id
+        AND pair.waiting
         AND NOT EXISTS (SELECT FROM found_pair AS found WHERE {_SAME_PAIR.format(one="found", two="pair")})
     """,
     """
@@ -200,6 +273,5 @@ _FILL = (
             excluded.partners
         )
     """,
-    "DROP TABLE found_pair",
-    "ANALYZE identity.review_pair",
+    "DROP TABLE found_pair, asked_pair, queued",
 )

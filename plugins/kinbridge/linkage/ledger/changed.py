@@ -2,37 +2,37 @@
 
 Reads the record through `persons` and writes `identity.prepared`, the keys and which of them are crowded. Makes the
 temporary table `changed` (record): whose pairs have to be found anew, among them records of which nothing was said but
-whose number turned out to be everybody's, or whose key came to be shared by too many or few enough. Makes
-`kin_changed` (record, added) as well: of whom nothing is otherwise but who else is in the family, which is no key.
+whose number turned out to be everybody's, or whose key came to be shared by too many or few enough. Those of whom only
+the family is otherwise are noted apart (`ledger/kin.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import duckdb
 
 from kinbridge.linkage.clean import clean
 from kinbridge.linkage.engine.on_duckdb import DuckDBEngine
-from kinbridge.linkage.keys import Block, key_records
+from kinbridge.linkage.ledger.changed_keys import change_keys
+from kinbridge.linkage.ledger.kin import note_kin
 from kinbridge.linkage.ledger.persons import current_persons
-from kinbridge.linkage.ledger.prepared import CLEANED, FROM_OTHERS, IDS, PREPARED_COLUMNS, fetch_prepared, prepared_rows
+from kinbridge.linkage.ledger.prepared import CLEANED, FROM_OTHERS, IDS, PREPARED_COLUMNS, prepared_rows
+from kinbridge.linkage.ledger.work import by_index
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.trained import TrainedModel
 from kinbridge.warehouse.arrow import copy_in
 
-FAMILY_AT_MOST = 20
-
 
 def prepare_changed(cursor: Any, connection: duckdb.DuckDBPyConnection, model: Model, trained: TrainedModel) -> None:
-    """Bring `identity.prepared` and the keys to what `stale` says, and make `changed` and `gone`.
+    """Bring `identity.prepared` and the keys to what `stale` says, and make `changed`, `gone` and `kin_changed`.
 
     `gone` (record, source, source_person_id) are the records that are not there any more; they are in `changed` too.
+    `key_changed` (rule, key, record) are the keys that the others have; `crowded` in DuckDB, those that find nobody.
     """
     for statement in _BEGIN:
         cursor.execute(statement)
-    if clean(DuckDBEngine(connection), current_persons(cursor, stale_only=True), model, trained.heaps):
+    if clean(DuckDBEngine(connection), current_persons(cursor, _STALE), model, trained.heaps):
         copy_in(cursor, "given_prepared", PREPARED_COLUMNS, prepared_rows(connection).to_arrow_table())
     else:
         cursor.execute(f"CREATE TEMP TABLE given_prepared ({PREPARED_COLUMNS}) ON COMMIT DROP")
@@ -40,13 +40,14 @@ def prepare_changed(cursor: Any, connection: duckdb.DuckDBPyConnection, model: M
     for statement in _TAKE_OVER:
         cursor.execute(statement)
     cursor.execute(_NUMBERS_ASKED)
-    cursor.execute(_NUMBERS_OF_ALL, {"most": int(model.limits["ssn_birth_dates"])})
+    with by_index(cursor):
+        cursor.execute(_NUMBERS_OF_ALL, {"most": int(model.limits["ssn_birth_dates"])})
     cursor.execute(_SSN)
-    cursor.execute(_FAMILIES_ASKED)
-    cursor.execute(_FAMILIES, {"most": FAMILY_AT_MOST})
-    cursor.execute(_KIN)
-    _keys(cursor, connection, trained.blocks)
+    note_kin(cursor)
+    change_keys(cursor, connection, trained.blocks)
 
+
+_STALE = "SELECT partner, source_person_id FROM stale WHERE NOT gone"
 
 # `before` keeps each record as it was prepared by the last run, for the keys that it had.
 _BEGIN = (
@@ -178,135 +179,3 @@ SET ssn = other_ssn.ssn, ssn_end = other_ssn.ssn_end
 FROM other_ssn
 WHERE other_ssn.record = prepared.record
 """
-
-# Who else is in the partner's own family: as in clean.sql, over the whole family.
-# Grain of other_kin: one row per record that has to be otherwise. Sources: identity.prepared, before, changed.
-_FAMILIES_ASKED = """
-CREATE TEMP TABLE asked_family ON COMMIT DROP AS
-SELECT source, family FROM before WHERE family IS NOT NULL
-UNION
-SELECT source, family FROM identity.prepared INNER JOIN changed USING (record) WHERE family IS NOT NULL;
-
-ANALYZE asked_family
-"""
-_FAMILIES = """
-CREATE TEMP TABLE other_kin ON COMMIT DROP AS
-WITH household AS (
-    SELECT
-        prepared.source,
-        prepared.family,
-        count(*) AS size,
-        array_agg(prepared.self ORDER BY prepared.self) FILTER (WHERE prepared.self IS NOT NULL) AS members
-    FROM identity.prepared
-    INNER JOIN asked_family USING (source, family)
-    GROUP BY prepared.source, prepared.family
-),
-others AS (
-    SELECT
-        prepared.record,
-        coalesce(prepared.kin, '{}') AS before,
-        coalesce(CASE
-            WHEN household.size BETWEEN 2 AND %(most)s
-                THEN array_remove(household.members, coalesce(prepared.self, ''))
-        END, '{}') AS kin
-    FROM identity.prepared
-    INNER JOIN household USING (source, family)
-)
-SELECT
-    record,
-    nullif(kin, '{}') AS kin,
-    ARRAY(SELECT unnest(kin) EXCEPT SELECT unnest(before)) AS added
-FROM others
-WHERE before <> kin
-"""
-_KIN = """
-ANALYZE other_kin;
-
-CREATE TEMP TABLE kin_changed ON COMMIT DROP AS
-SELECT record, added
-FROM other_kin
-WHERE NOT EXISTS (SELECT FROM changed WHERE changed.record = other_kin.record);
-
-UPDATE identity.prepared
-SET kin = other_kin.kin
-FROM other_kin
-WHERE other_kin.record = prepared.record
-"""
-
-
-def _keys(cursor: Any, connection: duckdb.DuckDBPyConnection, blocks: Sequence[Block]) -> None:
-    """Take the keys of `before` away, give those of `changed`, and see which keys became crowded or are no more."""
-    _keys_of(cursor, connection, blocks, "key_before", before=True)
-    _keys_of(cursor, connection, blocks, "key_after", before=False)
-    sizes = " ".join(f"WHEN {number} THEN {block.size}" for number, block in enumerate(blocks)) or "WHEN 0 THEN 0"
-    for statement in _TOUCHED:
-        cursor.execute(statement.format(sizes=sizes))
-
-
-def _keys_of(
-    cursor: Any, connection: duckdb.DuckDBPyConnection, blocks: Sequence[Block], table: str, *, before: bool
-) -> None:
-    source = "before" if before else "identity.prepared"
-    fetch_prepared(cursor, connection, f"SELECT record FROM {'before' if before else 'changed'}", source=source)
-    key_records(connection, blocks)
-    keyed = connection.sql(
-        "SELECT rule, key, number AS record FROM keyed INNER JOIN cleaned USING (record) ORDER BY key"
-    ).to_arrow_table()
-    copy_in(cursor, table, "rule smallint, key bigint, record bigint", keyed)
-    cursor.execute(f"ANALYZE {table}")
-
-
-_TOUCHED = (
-    """
-    CREATE TEMP TABLE key_gone ON COMMIT DROP AS
-    SELECT key, record FROM key_before EXCEPT SELECT key, record FROM key_after
-    """,
-    """
-    CREATE TEMP TABLE key_new ON COMMIT DROP AS
-    SELECT key, record FROM key_after EXCEPT SELECT key, record FROM key_before
-    """,
-    "ANALYZE key_gone",
-    "ANALYZE key_new",
-    """
-    DELETE FROM identity.blocking_key
-    USING key_gone
-    WHERE key_gone.key = blocking_key.key AND key_gone.record = blocking_key.record
-    """,
-    "INSERT INTO identity.blocking_key (key, record) SELECT key, record FROM key_new ORDER BY key, record",
-    # No key is counted further than to one more than its rule allows.
-    """
-    CREATE TEMP TABLE key_flipped ON COMMIT DROP AS
-    SELECT
-        touched.key,
-        counted.records > touched.size AS crowded
-    FROM (
-        SELECT
-            key,
-            CASE rule {sizes} END AS size
-        FROM (
-            SELECT rule, key FROM key_before INNER JOIN key_gone USING (key, record)
-            UNION
-            SELECT rule, key FROM key_after INNER JOIN key_new USING (key, record)
-        ) AS named
-    ) AS touched
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS records
-        FROM (
-            SELECT FROM identity.blocking_key WHERE blocking_key.key = touched.key LIMIT touched.size + 1
-        ) AS met
-    ) AS counted
-    WHERE (counted.records > touched.size) <> EXISTS (
-        SELECT FROM identity.crowded_key WHERE crowded_key.key = touched.key
-    )
-    """,
-    "DELETE FROM identity.crowded_key WHERE key IN (SELECT key FROM key_flipped WHERE NOT crowded)",
-    "INSERT INTO identity.crowded_key SELECT key FROM key_flipped WHERE crowded",
-    """
-    INSERT INTO changed
-    SELECT DISTINCT blocking_key.record
-    FROM key_flipped
-    INNER JOIN identity.blocking_key USING (key)
-    ON CONFLICT DO NOTHING
-    """,
-    "ANALYZE changed",
-)

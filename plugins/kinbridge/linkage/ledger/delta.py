@@ -10,19 +10,20 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
-from kinbridge.linkage.clustering import components
-from kinbridge.linkage.judging import cluster_judged, judge, numbers
+from kinbridge.linkage.judging import cluster_judged, judge
 from kinbridge.linkage.keys import key_records
 from kinbridge.linkage.ledger.adopted import Adopted
 from kinbridge.linkage.ledger.changed import prepare_changed
+from kinbridge.linkage.ledger.changed_keys import find_candidates, key_more
 from kinbridge.linkage.ledger.found import PAIR_COLUMNS, Found, found_pairs, found_people
-from kinbridge.linkage.ledger.kin import pair_by_kin
+from kinbridge.linkage.ledger.kin import add_kin_pairs, note_kin_pairs
 from kinbridge.linkage.ledger.prepared import fetch_prepared
+from kinbridge.linkage.ledger.touched import note_near, touch
 from kinbridge.linkage.ledger.verdict import RECORDS_DECIDED, note_verdicts
 from kinbridge.linkage.ledger.work import (
+    by_index,
     kept_apart,
     leave_out_barred,
     leave_out_single_sources,
@@ -49,12 +50,15 @@ def link_changed(
     trained = adopted.trained
     with workshop() as connection:
         prepare_changed(cursor, connection, model, trained)
-        decided = note_verdicts(cursor)
+        with by_index(cursor):
+            decided = note_verdicts(cursor)
         cursor.execute(f"INSERT INTO changed {RECORDS_DECIDED} ON CONFLICT DO NOTHING")
         for statement in _RESCORED:
             cursor.execute(statement)
+        key_more(cursor, connection, trained.blocks)
+        take_crowded(cursor, connection)
         compared = _compare_changed(cursor, connection, model, adopted, allowed)
-        _touch(cursor, bits(model.thresholds["link"]))
+        component = touch(cursor, bits(model.thresholds["link"]))
         count = fetch_prepared(
             cursor,
             connection,
@@ -62,10 +66,9 @@ def link_changed(
             training_id=adopted.training_id,
             unseen=trained.unseen,
         )
-        take_crowded(cursor, connection)
         take_verdicts(cursor, connection)
         key_records(connection, trained.blocks)
-        _within_components(cursor, connection, bits(model.thresholds["link"]))
+        _within_components(connection, component)
         connection.execute(_PAIR_WITHIN.format(decided=len(trained.blocks)))
         leave_out_single_sources(connection, model)
         only, barred = take_purposes(connection, allowed)
@@ -86,24 +89,17 @@ def _compare_changed(
 ) -> int:
     """Replace in `identity.pair` the pairs of `rescored` records; how many pairs were compared.
 
-    Makes the temporary table `near` (record): whom such a record was linked with so far.
+    Makes `pair_before` and `pair_otherwise`: those pairs as they were, and which of them are otherwise now.
     """
     trained = adopted.trained
-    fetch_prepared(cursor, connection, "SELECT record FROM changed")
-    key_records(connection, trained.blocks)
-    keyed = connection.sql("SELECT rule, key, number AS record FROM keyed INNER JOIN cleaned USING (record)")
-    copy_in(cursor, "key_changed", "rule smallint, key bigint, record bigint", keyed.to_arrow_table())
-    cursor.execute("ANALYZE key_changed")
-    cursor.execute(_CANDIDATE.format(decided=len(trained.blocks)))
-    pair_by_kin(cursor, connection, trained.blocks)
-    cursor.execute("ANALYZE candidate")
-    cursor.execute(_NEAR, {"link": bits(model.thresholds["link"])})
-    cursor.execute("DELETE FROM identity.pair WHERE record_left IN (SELECT record FROM rescored)")
-    cursor.execute("DELETE FROM identity.pair WHERE record_right IN (SELECT record FROM rescored)")
+    find_candidates(cursor, decided=len(trained.blocks))
+    note_kin_pairs(cursor)
+    note_near(cursor, bits(model.thresholds["link"]))
+    cursor.execute(_BEFORE)
     count = fetch_prepared(
         cursor,
         connection,
-        "SELECT record_one FROM candidate UNION SELECT record_other FROM candidate",
+        _COMPARED,
         training_id=adopted.training_id,
         unseen=trained.unseen,
     )
@@ -111,7 +107,10 @@ def _compare_changed(
         cursor, "SELECT record_one AS number_l, record_other AS number_r, rule FROM candidate", _CANDIDATES
     )
     take_verdicts(cursor, connection)
-    connection.register("given_candidate", pairs)
+    connection.register("found_candidate", pairs)
+    connection.execute("CREATE OR REPLACE TABLE given_candidate AS SELECT * FROM found_candidate")
+    connection.unregister("found_candidate")
+    add_kin_pairs(cursor, connection, trained.blocks)
     # The left one is the smaller by source and id, whichever of the two has changed.
     connection.execute(
         """
@@ -126,7 +125,6 @@ def _compare_changed(
         GROUP BY l, r
         """
     )
-    connection.unregister("given_candidate")
     leave_out_single_sources(connection, model)
     only, _ = take_purposes(connection, allowed)
     leave_out_barred(connection, only)
@@ -134,8 +132,8 @@ def _compare_changed(
     score(connection, model, trained)
     judge(connection, model, trained, count)
     copy_in(cursor, "given_pair", PAIR_COLUMNS, found_pairs(connection, model, trained))
-    cursor.execute("INSERT INTO identity.pair SELECT * FROM given_pair")
-    cursor.execute("ANALYZE identity.pair")
+    for statement in _OTHERWISE:
+        cursor.execute(statement)
     return int(compared)
 
 
@@ -154,140 +152,63 @@ _RESCORED = (
     "ANALYZE rescored",
 )
 
-# Grain: one row per changed record and other record that shares a key with it which is not crowded, or that people
-# decided on. Sources: key_changed, identity.blocking_key, identity.crowded_key, verdict_now, rescored.
-_CANDIDATE = """
-CREATE TEMP TABLE candidate ON COMMIT DROP AS
-SELECT
-    record_one,
-    record_other,
-    min(rule) AS rule
-FROM (
-    SELECT
-        key_changed.record AS record_one,
-        blocking_key.record AS record_other,
-        key_changed.rule
-    FROM key_changed
-    INNER JOIN identity.blocking_key USING (key)
-    LEFT JOIN identity.crowded_key USING (key)
-    WHERE crowded_key.key IS NULL AND blocking_key.record <> key_changed.record
-    UNION ALL
-    SELECT record_left, record_right, {decided}
-    FROM verdict_now
+# Grain: one row per record of a pair that may be compared. Sources: candidate, kin_pair.
+_COMPARED = """
+SELECT record_one FROM candidate
+UNION
+SELECT record_other FROM candidate
+UNION
+SELECT record_one FROM kin_pair
+UNION
+SELECT record_other FROM kin_pair
+"""
+
+# The pairs of rescored records as they were. Grain: as identity.pair. Sources: identity.pair, rescored.
+_BEFORE = """
+CREATE TEMP TABLE pair_before ON COMMIT DROP AS
+SELECT pair.*
+FROM identity.pair
+INNER JOIN rescored ON rescored.record = pair.record_left
+UNION ALL
+SELECT pair.*
+FROM identity.pair
+INNER JOIN rescored ON rescored.record = pair.record_right
+WHERE pair.record_left NOT IN (SELECT record FROM rescored)
+"""
+
+# Only what came out otherwise is written: after a change in a family most pairs weigh what they did.
+# Grain: one row per pair that is new, gone or otherwise. Sources: pair_before, given_pair.
+_COLUMNS = ("weight", "match_probability", "rule", "apart", "levels", "weights")
+_OTHERWISE = (
+    "ANALYZE pair_before",
+    "ANALYZE given_pair",
+    f"""
+    CREATE TEMP TABLE pair_otherwise ON COMMIT DROP AS
+    SELECT record_left, record_right
+    FROM pair_before
+    FULL JOIN given_pair USING (record_left, record_right)
     WHERE
-        record_left IN (SELECT record FROM rescored)
-        OR record_right IN (SELECT record FROM rescored)
-) AS found
-GROUP BY record_one, record_other
-"""
-
-# Whom a rescored record was linked with, or was together with by decision: their component may fall apart.
-_NEAR = """
-CREATE TEMP TABLE near ON COMMIT DROP AS
-SELECT record_right AS record
-FROM identity.pair
-WHERE weight > %(link)s AND record_left IN (SELECT record FROM rescored)
-UNION
-SELECT record_left
-FROM identity.pair
-WHERE weight > %(link)s AND record_right IN (SELECT record FROM rescored)
-UNION
-SELECT side.record
-FROM identity.verdict_applied AS applied
-LEFT JOIN identity.prepared AS l
-    ON l.source = applied.partner_left AND l.source_person_id = applied.source_person_id_left
-LEFT JOIN identity.prepared AS r
-    ON r.source = applied.partner_right AND r.source_person_id = applied.source_person_id_right
-CROSS JOIN LATERAL (VALUES (l.record), (r.record)) AS side (record)
-WHERE
-    applied.verdict = 'same'
-    AND side.record IS NOT NULL
-    AND (l.record IS NULL OR r.record IS NULL OR side.record IN (SELECT record FROM rescored))
-"""
+        ({", ".join(f"pair_before.{name}" for name in _COLUMNS)})
+        IS DISTINCT FROM ({", ".join(f"given_pair.{name}" for name in _COLUMNS)})
+    """,
+    "ANALYZE pair_otherwise",
+    """
+    DELETE FROM identity.pair
+    USING pair_otherwise
+    WHERE pair_otherwise.record_left = pair.record_left AND pair_otherwise.record_right = pair.record_right
+    """,
+    """
+    INSERT INTO identity.pair
+    SELECT given_pair.*
+    FROM given_pair
+    INNER JOIN pair_otherwise USING (record_left, record_right)
+    """,
+)
 
 
-def _touch(cursor: Any, link: float) -> None:
-    """Make `touched`: all records of the components that hold a rescored record or one near it."""
-    cursor.execute("CREATE TEMP TABLE reached (record bigint PRIMARY KEY, step integer NOT NULL) ON COMMIT DROP")
-    cursor.execute("INSERT INTO reached SELECT record, 0 FROM rescored UNION SELECT record, 0 FROM near")
-    step = 0
-    while cursor.rowcount:
-        cursor.execute("ANALYZE reached")
-        step += 1
-        cursor.execute(_REACH, {"link": link, "last": step - 1, "step": step})
-    cursor.execute(
-        """
-        CREATE TEMP TABLE touched ON COMMIT DROP AS
-        SELECT record, source, source_person_id
-        FROM reached
-        INNER JOIN identity.prepared USING (record)
-        UNION ALL
-        SELECT record, source, source_person_id
-        FROM gone
-        """
-    )
-    cursor.execute("ANALYZE touched")
-
-
-_REACH = """
-INSERT INTO reached
-SELECT
-    record_right,
-    %(step)s
-FROM identity.pair
-INNER JOIN reached ON reached.record = pair.record_left AND reached.step = %(last)s
-WHERE pair.weight > %(link)s
-UNION
-SELECT
-    record_left,
-    %(step)s
-FROM identity.pair
-INNER JOIN reached ON reached.record = pair.record_right AND reached.step = %(last)s
-WHERE pair.weight > %(link)s
-UNION
-SELECT
-    CASE reached.record WHEN record_left THEN record_right ELSE record_left END,
-    %(step)s
-FROM verdict_now
-INNER JOIN reached ON reached.record IN (record_left, record_right) AND reached.step = %(last)s
-WHERE verdict_now.verdict = 'same' AND NOT verdict_now.refused
-ON CONFLICT DO NOTHING
-"""
-
-
-def _within_components(cursor: Any, connection: duckdb.DuckDBPyConnection, link: float) -> None:
+def _within_components(connection: duckdb.DuckDBPyConnection, component: pa.Table) -> None:
     """Leave in `keyed` what finds pairs of one component: pairs of two change nothing, and there would be many."""
-    schema = pa.schema([("number_l", pa.int64()), ("number_r", pa.int64())])
-    rows = copy_out(
-        cursor,
-        f"""
-        SELECT
-            record_left AS number_l,
-            record_right AS number_r
-        FROM identity.pair
-        INNER JOIN touched ON touched.record = pair.record_left
-        WHERE pair.weight > {link!r}
-        UNION ALL
-        SELECT record_left, record_right
-        FROM verdict_now
-        INNER JOIN touched ON touched.record = verdict_now.record_left
-        WHERE verdict_now.verdict = 'same' AND NOT verdict_now.refused
-        """,
-        schema,
-    )
-    connection.register("given_link", rows)
-    linked = connection.sql(
-        """
-        SELECT left_record.record - 1 AS l, right_record.record - 1 AS r
-        FROM given_link
-        INNER JOIN cleaned AS left_record ON left_record.number = given_link.number_l
-        INNER JOIN cleaned AS right_record ON right_record.number = given_link.number_r
-        """
-    ).to_arrow_table()
-    [(count,)] = connection.execute("SELECT count(*) FROM cleaned").fetchall()
-    label = components(count, numbers(linked, "l"), numbers(linked, "r"))
-    numbered: np.ndarray = np.arange(1, count + 1, dtype=np.int64)
-    connection.register("component", pa.table({"record": numbered, "component": label}))
+    connection.register("component", component)
     connection.execute(
         """
         CREATE OR REPLACE TABLE keyed AS
@@ -296,11 +217,11 @@ def _within_components(cursor: Any, connection: duckdb.DuckDBPyConnection, link:
             (hash(keyed.key, component.component) >> 1)::BIGINT AS key,
             keyed.record
         FROM keyed
-        INNER JOIN component USING (record)
+        INNER JOIN cleaned USING (record)
+        INNER JOIN component USING (number)
         WHERE keyed.key NOT IN (SELECT key FROM crowded)
         """
     )
-    connection.unregister("given_link")
     connection.unregister("component")
 
 

@@ -200,7 +200,16 @@ STATEMENTS = (
     """
     INSERT INTO identity.person_link (partner, source_person_id, person_id, run_id)
     SELECT partner, source_person_id, person_id, %(run_id)s
-    FROM given_link
+    FROM given_link AS given
+    -- Most stay with their person, and need no look at the keys of others.
+    WHERE NOT EXISTS (
+        SELECT
+        FROM identity.person_link AS link
+        WHERE
+            link.partner = given.partner
+            AND link.source_person_id = given.source_person_id
+            AND link.person_id = given.person_id
+    )
     ON CONFLICT (partner, source_person_id) DO UPDATE
     SET person_id = excluded.person_id, run_id = excluded.run_id
     WHERE person_link.person_id <> excluded.person_id

@@ -28,6 +28,18 @@ def workshop() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+@contextmanager
+def by_index(cursor: Any) -> Iterator[None]:
+    """Within it, Postgres joins by looking rows up.
+
+    No statistics are kept of personal columns, since they would hold values. So Postgres takes a number or a family for
+    one that thousands share, and would read whole tables for the few records that a delta asks for.
+    """
+    cursor.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+    yield
+    cursor.execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on")
+
+
 def take_verdicts(cursor: Any, connection: duckdb.DuckDBPyConnection) -> None:
     """Make the DuckDB table `verdict` (l, r, verdict, refused) of `verdict_now`, for the records in `cleaned`."""
     rows = copy_out(
