@@ -155,6 +155,7 @@ def test_any_deliveries_come_to_the_same_as_linking_everything(
     new_warehouse: Callable[[], Any], trained: Trained, start: list[Any], rounds: list[list[Any]]
 ) -> None:
     site = Site(new_warehouse(), trained)
+    last = None
     for number, round_ in enumerate([start, *rounds]):
         # Mostly other deliveries say it; where rows come to one that was seen before, everybody is looked at.
         if number % 3:
@@ -169,9 +170,11 @@ def test_any_deliveries_come_to_the_same_as_linking_everything(
                 site.decide(one, two, facts[2])
             elif kind == "withdraw":
                 site.withdraw()
-        assert site.link().scope == ("changes" if number else "whole")
+        last = site.link()
+        assert last.scope == ("changes" if number else "whole")
     found = state(site.warehouse)
-    site.link(anew=True)
+    assert last
+    assert site.link(anew=True).people == last.people
     expected = state(site.warehouse)
     for what, rows in expected.items():
         assert found[what] == rows, what

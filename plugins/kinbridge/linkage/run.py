@@ -20,6 +20,7 @@ from kinbridge.consent.rules import write_rules
 from kinbridge.linkage.habits import with_partner_habits
 from kinbridge.linkage.ledger.adopted import Adopted, adopted_model
 from kinbridge.linkage.ledger.delta import link_changed
+from kinbridge.linkage.ledger.headcount import count_everybody, count_on, people_before
 from kinbridge.linkage.ledger.seen import note_seen, store_seen
 from kinbridge.linkage.ledger.stale import note_stale, note_stated
 from kinbridge.linkage.ledger.store import store_edges, store_people
@@ -101,10 +102,12 @@ def _run(cursor: Any, model: Model, allowed: Allowed | None, purposes: str, *, a
     whole = last is None
     if last is not None:
         prepared_on, last_terms = last
-        stale, records, sources = note_stale(cursor, prepared_on, same_terms=terms == last_terms)
-        whole = stale > MUCH * records or _outgrown(adopted, records, sources)
+        found_stale = note_stale(cursor, prepared_on, same_terms=terms == last_terms)
+        records, sources, looked_at = found_stale.records, found_stale.sources, found_stale.looked_at
+        whole = found_stale.stale > MUCH * records or _outgrown(adopted, records, sources)
     if whole:
         records, sources = note_stated(cursor)
+        looked_at = records
     if _outgrown(adopted, records, sources):
         adopted = None
     if whole or adopted is None:
@@ -112,6 +115,7 @@ def _run(cursor: Any, model: Model, allowed: Allowed | None, purposes: str, *, a
     else:
         found, facts = link_changed(cursor, model, adopted, allowed=allowed)
     edges = store_edges(cursor, run_id, adopted.training_id, model, found, whole=whole)
+    before = 0 if whole else people_before(cursor)
     people = store_people(cursor, run_id, found, whole=whole)
     apply_verdicts(cursor, run_id)
     store_seen(cursor, run_id, terms)
@@ -129,8 +133,12 @@ def _run(cursor: Any, model: Model, allowed: Allowed | None, purposes: str, *, a
         [adopted.training_id, digest, purposes, WHOLE if whole else CHANGES, run_id],
     )
     facts |= {**edges, **people.counts(), "new_people": len(people.new_ids), "records": records}
+    facts["looked_at"] = looked_at
     waiting = fill_queue(cursor, model, changed=not whole)
-    facts |= {"people": _people(cursor), "review": waiting}
+    facts |= {
+        "people": count_everybody(cursor) if whole else count_on(cursor, run_id, before),
+        "review": waiting,
+    }
     cursor.execute("UPDATE identity.run SET facts = %s WHERE run_id = %s", [json.dumps(facts), run_id])
     return RunSummary(
         run_id=run_id,
@@ -174,19 +182,3 @@ def _last_run(cursor: Any, adopted: Adopted | None, digest: str, purposes: str) 
     # A destruction empties what was prepared, and the frequencies with it; a crash of the server, the keys.
     cursor.execute("SELECT EXISTS (SELECT FROM identity.prepared) AND EXISTS (SELECT FROM identity.blocking_key)")
     return row[:2] if cursor.fetchone()[0] else None
-
-
-def _people(cursor: Any) -> int:
-    """How many people the current records are."""
-    cursor.execute(
-        """
-        SELECT count(*)
-        FROM (
-            SELECT DISTINCT link.person_id
-            FROM identity.prepared
-            INNER JOIN identity.person_link AS link
-                ON link.partner = prepared.source AND link.source_person_id = prepared.source_person_id
-        ) AS person
-        """
-    )
-    return int(cursor.fetchone()[0])

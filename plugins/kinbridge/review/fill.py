@@ -45,6 +45,7 @@ _EVERYBODY = (
 _ASKED = """
 CREATE TEMP TABLE asked_record ON COMMIT DROP AS
 SELECT
+    link.person_id,
     link.partner,
     link.source_person_id,
     prepared.record

@@ -49,6 +49,8 @@ _CHANGE = (
     FROM key_new
     WHERE NOT EXISTS (SELECT FROM identity.crowded_key WHERE crowded_key.key = key_new.key)
     GROUP BY key
+    -- Looked up in the index's order, its pages are read one after the other.
+    ORDER BY key
     """,
     "ANALYZE key_asked",
     # A key that is not crowded leads to no more than its rule allows.

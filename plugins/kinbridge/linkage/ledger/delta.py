@@ -93,7 +93,7 @@ def _compare_changed(
     """
     trained = adopted.trained
     find_candidates(cursor, decided=len(trained.blocks))
-    note_kin_pairs(cursor)
+    note_kin_pairs(cursor, trained.blocks)
     note_near(cursor, bits(model.thresholds["link"]))
     cursor.execute(_BEFORE)
     count = fetch_prepared(

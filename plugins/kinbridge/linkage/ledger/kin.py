@@ -77,7 +77,7 @@ WHERE other_kin.record = prepared.record
 
 # In steps, each of them counted: guessed all at once, Postgres takes the families for far larger than they are.
 # Grain of kin_met: one row per such record and other record that is a namesake of a name that was added, or has it in
-# the family. Grain of kin_pair: one row per pair that may weigh otherwise.
+# the family, and agrees on the columns of a blocking rule. Of kin_pair: one row per pair that may weigh otherwise.
 # Sources: kin_changed, identity.pair, identity.prepared.
 _MET = (
     """
@@ -106,11 +106,16 @@ _MET = (
     FROM (SELECT DISTINCT record, source, family FROM kin_namesake WHERE family IS NOT NULL) AS met
     INNER JOIN identity.prepared AS own ON own.record = met.record
     INNER JOIN identity.prepared AS mate ON mate.source = met.source AND mate.family = met.family
-    WHERE mate.record <> own.record AND mate.kin && own.kin
+    WHERE mate.record <> own.record AND mate.kin && own.kin AND ({share})
     UNION
-    SELECT record, namesake, false
+    SELECT
+        own.record,
+        mate.record,
+        false
     FROM kin_namesake
-    WHERE namesake <> record
+    INNER JOIN identity.prepared AS own ON own.record = kin_namesake.record
+    INNER JOIN identity.prepared AS mate ON mate.record = kin_namesake.namesake
+    WHERE mate.record <> own.record AND ({share})
     """,
     "ANALYZE kin_met",
 )
@@ -145,14 +150,16 @@ def note_kin(cursor: Any) -> None:
     cursor.execute(_KIN)
 
 
-def note_kin_pairs(cursor: Any) -> None:
+def note_kin_pairs(cursor: Any, blocks: Sequence[Block]) -> None:
     """Make `kin_pair` (record_one, record_other), what may weigh otherwise, and `kin_met` (record, mate).
 
-    `kin_met` are all of whom a name that was added says something, whether or not they share a key.
+    `kin_met` are all of whom a name that was added says something, and that may share a key.
     """
+    rules = (" AND ".join(f"own.{column} = mate.{column}" for column in block.columns) for block in blocks)
+    share = " OR ".join(f"({rule})" for rule in rules) or "false"
     with by_index(cursor):
         for statement in _MET:
-            cursor.execute(statement)
+            cursor.execute(statement.format(share=share))
     for statement in _PAIRS:
         cursor.execute(statement)
 

@@ -8,6 +8,7 @@ delivery, a consent, a destruction, is seen, and no moment in which a load was u
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -114,10 +115,21 @@ FROM spoken_of
 _RECORDS = """
 SELECT
     (SELECT count(*) FROM identity.prepared) + count(*) FILTER (WHERE record IS NULL) - count(*) FILTER (WHERE gone),
-    count(*)
+    count(*),
+    (SELECT count(*) FROM {looked_at})
 FROM stale
 """
 _SOURCES = "SELECT source FROM identity.prepared UNION SELECT partner FROM stale"
+
+
+@dataclass(frozen=True)
+class Stale:
+    """How many persons are stale, of how many looked at; how many records there are now, and of which sources."""
+
+    stale: int
+    looked_at: int
+    records: int
+    sources: set[str]
 
 
 def note_stated(cursor: Any) -> tuple[int, set[str]]:
@@ -133,10 +145,10 @@ def note_stated(cursor: Any) -> tuple[int, set[str]]:
     return sum(counted.values()), set(counted)
 
 
-def note_stale(cursor: Any, prepared_on: date, *, same_terms: bool) -> tuple[int, int, set[str]]:
-    """Make `stale` against what was prepared on a day: how many there are, of how many records and which sources.
+def note_stale(cursor: Any, prepared_on: date, *, same_terms: bool) -> Stale:
+    """Make `stale` against what was prepared on a day, and `stated_now` of those looked at.
 
-    `same_terms` says that the record is read under the terms of the last run. `stated_now` has those looked at.
+    `same_terms` says that the record is read under the terms of the last run.
     """
     facts = {"prepared_on": prepared_on.strftime("%Y%m%d")}
     narrow = same_terms and note_spoken_of(cursor)
@@ -147,7 +159,7 @@ def note_stale(cursor: Any, prepared_on: date, *, same_terms: bool) -> tuple[int
     cursor.execute("ANALYZE stated_now")
     cursor.execute(_STALE.format(prepared=_SPOKEN_OF if narrow else _EVERYBODY), facts)
     cursor.execute("ANALYZE stale")
-    cursor.execute(_RECORDS)
-    records, stale = cursor.fetchone()
+    cursor.execute(_RECORDS.format(looked_at="spoken_of" if narrow else "stated_now"))
+    records, stale, looked_at = cursor.fetchone()
     cursor.execute(_SOURCES)
-    return int(stale), int(records), {source for (source,) in cursor.fetchall()}
+    return Stale(int(stale), int(looked_at), int(records), {source for (source,) in cursor.fetchall()})
