@@ -5,6 +5,7 @@ Works as kb_linkage in the caller's transaction, set-based. It writes ids, weigh
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from kinbridge.linkage.ledger.work import by_index
@@ -19,12 +20,13 @@ def fill_queue(cursor: Any, model: Model, *, changed: bool = False) -> int:
     `changed`, in its transaction, only the pairs of persons whose records were judged again (`touched`), or were theirs
     before (`given_previous`).
     """
-    if changed:
-        with by_index(cursor):
-            cursor.execute(_ASKED)
-    for statement in _CHANGED if changed else _EVERYBODY:
-        cursor.execute(statement)
-    cursor.execute(_FOUND, {"review": bits(model.thresholds["review"])})
+    # A few of many are looked up; for all, whole tables are joined.
+    with by_index(cursor) if changed else nullcontext():
+        for statement in (*(_CHANGED if changed else _EVERYBODY), "ANALYZE asked_pair"):
+            cursor.execute(statement)
+        cursor.execute(_LINKED, {"review": bits(model.thresholds["review"])})
+    cursor.execute("ANALYZE linked_pair")
+    cursor.execute(_FOUND)
     for statement in _FILL:
         cursor.execute(statement)
     if not changed:
@@ -42,37 +44,43 @@ _EVERYBODY = (
 # A person who lost a record to another has fewer that would move, so those count too who had one before.
 # Grain of asked_record: one row per record, current or not, of such persons. Sources: touched, given_previous,
 # identity.person_link, identity.prepared.
-_ASKED = """
-CREATE TEMP TABLE asked_record ON COMMIT DROP AS
-SELECT
-    link.person_id,
-    link.partner,
-    link.source_person_id,
-    prepared.record
-FROM (
-    SELECT link.person_id
-    FROM touched
-    INNER JOIN identity.person_link AS link
-        ON link.partner = touched.source AND link.source_person_id = touched.source_person_id
-    UNION
-    SELECT person_id
-    FROM given_previous
-) AS asked
-INNER JOIN identity.person_link AS link USING (person_id)
-LEFT JOIN identity.prepared
-    ON prepared.source = link.partner AND prepared.source_person_id = link.source_person_id
-"""
 _CHANGED = (
+    """
+    CREATE TEMP TABLE asked_record ON COMMIT DROP AS
+    SELECT
+        link.person_id,
+        link.partner,
+        link.source_person_id,
+        prepared.record
+    FROM (
+        SELECT link.person_id
+        FROM touched
+        INNER JOIN identity.person_link AS link
+            ON link.partner = touched.source AND link.source_person_id = touched.source_person_id
+        UNION
+        SELECT person_id
+        FROM given_previous
+    ) AS asked
+    INNER JOIN identity.person_link AS link USING (person_id)
+    LEFT JOIN identity.prepared
+        ON prepared.source = link.partner AND prepared.source_person_id = link.source_person_id
+    """,
+    "CREATE INDEX ix_asked_record ON asked_record (record)",
     "ANALYZE asked_record",
+    # Most pairs of such a person are within it, and wait for nobody.
     """
     CREATE TEMP TABLE asked_pair ON COMMIT DROP AS
     SELECT pair.record_left, pair.record_right
-    FROM asked_record
-    INNER JOIN identity.pair ON pair.record_left = asked_record.record
+    FROM asked_record AS own
+    INNER JOIN identity.pair ON pair.record_left = own.record
+    LEFT JOIN asked_record AS other ON other.record = pair.record_right
+    WHERE other.person_id IS DISTINCT FROM own.person_id
     UNION
     SELECT pair.record_left, pair.record_right
-    FROM asked_record
-    INNER JOIN identity.pair ON pair.record_right = asked_record.record
+    FROM asked_record AS own
+    INNER JOIN identity.pair ON pair.record_right = own.record
+    LEFT JOIN asked_record AS other ON other.record = pair.record_left
+    WHERE other.person_id IS DISTINCT FROM own.person_id
     """,
     """
     CREATE TEMP TABLE queued ON COMMIT DROP AS
@@ -89,41 +97,41 @@ _CHANGED = (
 )
 
 
-# Grain of found_pair: one row per pair of two persons that is worth a look. sources: asked_pair, identity.pair,
-# identity.prepared, identity.person_link, record.person_key_change, integrated.participation.
+# Grain: one row per asked pair of two persons that is worth a look. Sources: asked_pair, identity.pair,
+# identity.prepared, identity.person_link.
+_LINKED = """
+CREATE TEMP TABLE linked_pair ON COMMIT DROP AS
+SELECT
+    l.source AS partner_left,
+    l.source_person_id AS source_person_id_left,
+    r.source AS partner_right,
+    r.source_person_id AS source_person_id_right,
+    link_l.person_id AS person_left,
+    link_r.person_id AS person_right,
+    pair.weight,
+    pair.apart,
+    pair.levels,
+    pair.weights
+FROM asked_pair
+INNER JOIN identity.pair AS pair USING (record_left, record_right)
+INNER JOIN identity.prepared AS l ON l.record = pair.record_left
+INNER JOIN identity.prepared AS r ON r.record = pair.record_right
+INNER JOIN identity.person_link AS link_l
+    ON link_l.partner = l.source AND link_l.source_person_id = l.source_person_id
+INNER JOIN identity.person_link AS link_r
+    ON link_r.partner = r.source AND link_r.source_person_id = r.source_person_id
+WHERE pair.weight > %(review)s AND link_l.person_id <> link_r.person_id
+"""
+# Grain: as linked_pair. Sources: linked_pair, identity.person_link, record.person_key_change,
+# integrated.participation.
 # Figures that change when two persons become one: that of any program falls by one, and so does that of each program
 # that serves both; each combination of programs changes that the two, or the one, are counted in.
 _FOUND = """
-ANALYZE asked_pair;
-
 CREATE TEMP TABLE found_pair ON COMMIT DROP AS
-WITH pair AS (
-    SELECT
-        l.source AS partner_left,
-        l.source_person_id AS source_person_id_left,
-        r.source AS partner_right,
-        r.source_person_id AS source_person_id_right,
-        link_l.person_id AS person_left,
-        link_r.person_id AS person_right,
-        pair.weight,
-        pair.apart,
-        pair.levels,
-        pair.weights
-    FROM asked_pair
-    INNER JOIN identity.pair AS pair USING (record_left, record_right)
-    INNER JOIN identity.prepared AS l ON l.record = pair.record_left
-    INNER JOIN identity.prepared AS r ON r.record = pair.record_right
-    INNER JOIN identity.person_link AS link_l
-        ON link_l.partner = l.source AND link_l.source_person_id = l.source_person_id
-    INNER JOIN identity.person_link AS link_r
-        ON link_r.partner = r.source AND link_r.source_person_id = r.source_person_id
-    WHERE pair.weight > %(review)s AND link_l.person_id <> link_r.person_id
-),
-
-concerned AS (
-    SELECT person_left AS person_id FROM pair
+WITH concerned AS (
+    SELECT person_left AS person_id FROM linked_pair
     UNION
-    SELECT person_right FROM pair
+    SELECT person_right FROM linked_pair
 ),
 
 member AS (
@@ -179,7 +187,7 @@ SELECT
         member_l.partners <@ member_r.partners AND member_r.partners <@ member_l.partners,
         pair.partner_left = pair.partner_right
     ) AS partners
-FROM pair
+FROM linked_pair AS pair
 LEFT JOIN member AS member_l ON member_l.person_id = pair.person_left
 LEFT JOIN member AS member_r ON member_r.person_id = pair.person_right
 LEFT JOIN served AS served_l ON served_l.person_id = pair.person_left
@@ -274,5 +282,5 @@ _FILL = (
             excluded.partners
         )
     """,
-    "DROP TABLE found_pair, asked_pair, queued",
+    "DROP TABLE found_pair, linked_pair, asked_pair, queued",
 )

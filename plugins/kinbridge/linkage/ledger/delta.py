@@ -95,7 +95,8 @@ def _compare_changed(
     find_candidates(cursor, decided=len(trained.blocks))
     note_kin_pairs(cursor, trained.blocks)
     note_near(cursor, bits(model.thresholds["link"]))
-    cursor.execute(_BEFORE)
+    with by_index(cursor):
+        cursor.execute(_BEFORE)
     count = fetch_prepared(
         cursor,
         connection,

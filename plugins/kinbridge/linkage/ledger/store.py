@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from kinbridge.linkage.known_as import LINK_FORMER, LINKS
 from kinbridge.linkage.ledger.found import EDGE_COLUMNS, Found
+from kinbridge.linkage.ledger.work import by_index
 from kinbridge.linkage.model import Model
 from kinbridge.linkage.people import ID_SCHEMA, People, assign_people
 from kinbridge.linkage.scoring import bits
@@ -26,7 +27,11 @@ def store_edges(
     copy_in(cursor, "given_edge", EDGE_COLUMNS, found.edges)
     cursor.execute("ANALYZE given_edge")
     facts = {"run": run_id, "training": training_id, "link": bits(model.thresholds["link"])}
-    cursor.execute(_SCOPE_WHOLE if whole else _SCOPE_TOUCHED)
+    if whole:
+        cursor.execute(_SCOPE_WHOLE)
+    else:
+        with by_index(cursor):
+            cursor.execute(_SCOPE_TOUCHED)
     cursor.execute(_END, facts)
     ended = cursor.rowcount
     cursor.execute(_BEGIN, facts)

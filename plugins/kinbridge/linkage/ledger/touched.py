@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from kinbridge.linkage.clustering import components
 from kinbridge.linkage.judging import numbers
+from kinbridge.linkage.ledger.work import by_index
 from kinbridge.warehouse.arrow import copy_in, copy_out
 
 LINK_SCHEMA = pa.schema([("number_l", pa.int64()), ("number_r", pa.int64())])
@@ -105,6 +106,7 @@ INNER JOIN reached ON reached.record IN (record_left, record_right) AND reached.
 WHERE verdict_now.verdict = 'same' AND NOT verdict_now.refused
 ON CONFLICT DO NOTHING
 """
+_REACHED = "SELECT record FROM reached INNER JOIN identity.prepared USING (record) ORDER BY 1"
 _LINKED = """
 SELECT record_left AS number_l, record_right AS number_r
 FROM identity.pair
@@ -130,7 +132,8 @@ FROM gone
 
 def note_near(cursor: Any, link: float) -> None:
     """Make `near` (record), before the pairs that say so go: whom the records in `changed` were linked with so far."""
-    cursor.execute(_NEAR, {"link": link})
+    with by_index(cursor):
+        cursor.execute(_NEAR, {"link": link})
 
 
 def touch(cursor: Any, link: float) -> pa.Table:
@@ -142,15 +145,13 @@ def touch(cursor: Any, link: float) -> pa.Table:
     for statement in _STIRRED:
         cursor.execute(statement)
     step = 0
-    while cursor.rowcount:
-        cursor.execute("ANALYZE reached")
-        step += 1
-        cursor.execute(_REACH, {"link": link, "last": step - 1, "step": step})
-    reached = numbers(
-        copy_out(cursor, "SELECT record FROM reached INNER JOIN identity.prepared USING (record) ORDER BY 1", _RECORD),
-        "record",
-    )
-    linked = copy_out(cursor, _LINKED.format(link=link), LINK_SCHEMA)
+    with by_index(cursor):
+        while cursor.rowcount:
+            cursor.execute("ANALYZE reached")
+            step += 1
+            cursor.execute(_REACH, {"link": link, "last": step - 1, "step": step})
+        reached = numbers(copy_out(cursor, _REACHED, _RECORD), "record")
+        linked = copy_out(cursor, _LINKED.format(link=link), LINK_SCHEMA)
     component = components(
         len(reached), _places(reached, numbers(linked, "number_l")), _places(reached, numbers(linked, "number_r"))
     )

@@ -35,9 +35,11 @@ def by_index(cursor: Any) -> Iterator[None]:
     No statistics are kept of personal columns, since they would hold values. So Postgres takes a number or a family for
     one that thousands share, and would read whole tables for the few records that a delta asks for.
     """
-    cursor.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+    cursor.execute("SET LOCAL enable_hashjoin = off")
+    cursor.execute("SET LOCAL enable_mergejoin = off")
     yield
-    cursor.execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on")
+    cursor.execute("SET LOCAL enable_hashjoin = on")
+    cursor.execute("SET LOCAL enable_mergejoin = on")
 
 
 def take_verdicts(cursor: Any, connection: duckdb.DuckDBPyConnection) -> None:
