@@ -50,8 +50,7 @@ def link_changed(
     trained = adopted.trained
     with workshop() as connection:
         prepare_changed(cursor, connection, model, trained)
-        with by_index(cursor):
-            decided = note_verdicts(cursor)
+        decided = note_verdicts(cursor)
         cursor.execute(f"INSERT INTO changed {RECORDS_DECIDED} ON CONFLICT DO NOTHING")
         for statement in _RESCORED:
             cursor.execute(statement)

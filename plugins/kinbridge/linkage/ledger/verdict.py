@@ -11,36 +11,40 @@ from collections.abc import Iterable
 from typing import Any
 
 from kinbridge.linkage.known_as import KNOWN_AS
+from kinbridge.linkage.ledger.work import by_index
 
-# The standing verdicts of pairs whose two records are both prepared, with the records' numbers. Who is known by a new
-# id is still who the former one was, so a decision goes along.
-# Grain: one row per pair. Sources: identity.pair_verdict, identity.prepared, record.person_key_change.
-_VERDICTS = f"""
+# The standing verdicts. Who is known by a new id is still who the former one was, so a decision goes along.
+# Grain: one row per pair that people decided on. Sources: identity.pair_verdict, record.person_key_change.
+_SAID = f"""
+CREATE TEMP TABLE verdict_said ON COMMIT DROP AS
+WITH RECURSIVE {KNOWN_AS}
+SELECT
+    verdict.partner_left AS partner_one,
+    coalesce(l.became, verdict.source_person_id_left) AS id_one,
+    verdict.partner_right AS partner_other,
+    coalesce(r.became, verdict.source_person_id_right) AS id_other,
+    verdict.verdict,
+    verdict.newest_decision_id
+FROM identity.pair_verdict AS verdict
+LEFT JOIN known_as AS l
+    ON l.partner = verdict.partner_left AND l.source_person_id = verdict.source_person_id_left
+LEFT JOIN known_as AS r
+    ON r.partner = verdict.partner_right AND r.source_person_id = verdict.source_person_id_right
+WHERE verdict.verdict IN ('same', 'different')
+"""
+
+# Those of pairs whose two records are both prepared, with the records' numbers.
+# Grain: one row per pair. Sources: verdict_said, identity.prepared.
+_VERDICTS = """
 CREATE TEMP TABLE verdict_now ON COMMIT DROP AS
-WITH RECURSIVE {KNOWN_AS},
-now AS (
-    SELECT
-        verdict.partner_left AS partner_one,
-        coalesce(l.became, verdict.source_person_id_left) AS id_one,
-        verdict.partner_right AS partner_other,
-        coalesce(r.became, verdict.source_person_id_right) AS id_other,
-        verdict.verdict,
-        verdict.newest_decision_id
-    FROM identity.pair_verdict AS verdict
-    LEFT JOIN known_as AS l
-        ON l.partner = verdict.partner_left AND l.source_person_id = verdict.source_person_id_left
-    LEFT JOIN known_as AS r
-        ON r.partner = verdict.partner_right AND r.source_person_id = verdict.source_person_id_right
-    WHERE verdict.verdict IN ('same', 'different')
-),
-sided AS (
+WITH sided AS (
     SELECT
         prepared_one.record AS one,
         prepared_other.record AS other,
         (partner_one, id_one) < (partner_other, id_other) AS ordered,
         now.verdict,
         now.newest_decision_id
-    FROM now
+    FROM verdict_said AS now
     INNER JOIN identity.prepared AS prepared_one
         ON prepared_one.source = partner_one AND prepared_one.source_person_id = id_one
     INNER JOIN identity.prepared AS prepared_other
@@ -101,7 +105,10 @@ INNER JOIN identity.prepared
 
 def note_verdicts(cursor: Any) -> dict[str, int]:
     """Make the temporary table `verdict_now`; how many of each verdict there are, and how many are refused."""
-    cursor.execute(_VERDICTS)
+    cursor.execute(_SAID)
+    cursor.execute("ANALYZE verdict_said")
+    with by_index(cursor):
+        cursor.execute(_VERDICTS)
     cursor.execute("SELECT record_left, record_right, verdict, decision_id FROM verdict_now")
     rows = cursor.fetchall()
     refused = refuse(rows)
